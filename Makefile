@@ -1,0 +1,149 @@
+# weir: one non-recursive makefile. Objects of each VARIANT live under build/VARIANT; the release
+# program is also at build/weir. Sources are found by folder: a new .c file needs no change here.
+#
+#   VARIANT=release   what ships                    VARIANT=asan   AddressSanitizer + UBSan
+#   VARIANT=tsan      ThreadSanitizer               VARIANT=fuzz   clang, libFuzzer + ASan + UBSan
+#   VARIANT=cov       gcov
+
+VARIANT ?= release
+B := build/$(VARIANT)
+PREFIX ?= /usr/local
+VERSION := 0.1.0
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+
+# ---- flags ---------------------------------------------------------------------------------------
+WARN := -Wall -Wextra -Werror -Wshadow -Wconversion -Wpointer-arith -Wcast-qual -Wwrite-strings \
+	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wundef -Wformat -Wformat-security \
+	-Wimplicit-fallthrough -Wvla
+HARDEN := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fPIE
+ARCH := $(shell uname -m)
+ifeq ($(ARCH),x86_64)
+HARDEN += -fcf-protection
+endif
+PKGS := libevent_core libevent_extra libevent_openssl libevent_pthreads openssl libcurl jansson \
+	libzstd libxxhash
+CPPFLAGS := -D_GNU_SOURCE -Ilib -Iserver -DWEIR_VERSION='"$(VERSION)"' $(CPPFLAGS_EXTRA)
+CFLAGS_COMMON := -std=gnu11 -g -pthread -fno-strict-aliasing -ffile-prefix-map=$(CURDIR)=. $(WARN)
+LDFLAGS_COMMON := -pthread -pie -Wl,-z,relro,-z,now
+LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lmsgpackc -ldeflate -lonig -lm
+
+ifeq ($(VARIANT),release)
+CC := gcc
+CFLAGS := $(CFLAGS_COMMON) -O2 $(HARDEN) $(CFLAGS_EXTRA)
+LDFLAGS := $(LDFLAGS_COMMON)
+else ifeq ($(VARIANT),asan)
+CC := gcc
+CFLAGS := $(CFLAGS_COMMON) -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=all -fPIE $(CFLAGS_EXTRA)
+LDFLAGS := $(LDFLAGS_COMMON) -fsanitize=address,undefined
+else ifeq ($(VARIANT),tsan)
+CC := gcc
+CFLAGS := $(CFLAGS_COMMON) -O1 -fno-omit-frame-pointer -fsanitize=thread -fPIE $(CFLAGS_EXTRA)
+LDFLAGS := $(LDFLAGS_COMMON) -fsanitize=thread
+else ifeq ($(VARIANT),fuzz)
+CC := clang
+CFLAGS := $(CFLAGS_COMMON) -O1 -fno-omit-frame-pointer -Wno-error -fPIE \
+	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all $(CFLAGS_EXTRA)
+LDFLAGS := $(LDFLAGS_COMMON) -fsanitize=address,undefined
+else ifeq ($(VARIANT),cov)
+CC := gcc
+CFLAGS := $(CFLAGS_COMMON) -O0 --coverage -fPIE $(CFLAGS_EXTRA)
+LDFLAGS := $(LDFLAGS_COMMON) --coverage
+else
+$(error unknown VARIANT '$(VARIANT)')
+endif
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s %s\n' $(1) $(2))
+
+# ---- sources -------------------------------------------------------------------------------------
+LIB_SRC := $(sort $(wildcard lib/*/*.c))
+SERVER_SRC := $(sort $(wildcard server/*.c))
+UNIT_SRC := $(sort $(wildcard test/unit/*_test.c test/unit/*/*_test.c))
+FUZZ_SRC := $(sort $(wildcard test/fuzz/*_fuzz.c))
+BENCH_SRC := $(sort $(wildcard test/bench/*.c))
+
+# The files that hold SIMD kernels chosen at run time are compiled once more for AVX2.
+AVX2_SRC := $(wildcard lib/record/*_simd.c)
+LIB_OBJ := $(LIB_SRC:%.c=$B/%.o)
+ifeq ($(ARCH),x86_64)
+LIB_OBJ += $(AVX2_SRC:%.c=$B/%.avx2.o)
+endif
+SERVER_OBJ := $(SERVER_SRC:%.c=$B/%.o)
+LIBWEIR := $B/libweir.a
+LIBSERVER := $B/libserver.a
+UNIT_BIN := $(UNIT_SRC:%.c=$B/%)
+FUZZ_BIN := $(FUZZ_SRC:%.c=$B/%)
+BENCH_BIN := $(BENCH_SRC:%.c=$B/%)
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all
+all: build/weir ## build the program at build/weir
+
+build/weir: build/release/weir
+	$(call say,LINK,$@)
+	$(Q)ln -f $< $@
+
+$B/weir: $B/server/main.o $(LIBSERVER) $(LIBWEIR)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(LIBWEIR): $(LIB_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcsD $@ $^
+
+$(LIBSERVER): $(filter-out $B/server/main.o,$(SERVER_OBJ))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcsD $@ $^
+
+ifneq ($(VARIANT),release)
+build/release/weir: FORCE
+	$(Q)$(MAKE) --no-print-directory VARIANT=release build/release/weir
+.PHONY: FORCE
+FORCE:
+endif
+
+$B/%.o: %.c Makefile | deps-check
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$B/%.avx2.o: %.c Makefile | deps-check
+	$(call say,CC,"$< (avx2)")
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -mavx2 -mbmi -mbmi2 -mlzcnt -DWEIR_AVX2 -MMD -MP -c -o $@ $<
+
+# ---- tests ---------------------------------------------------------------------------------------
+$B/test/unit/%_test: $B/test/unit/%_test.o $(LIBSERVER) $(LIBWEIR)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
+.PHONY: unit
+unit: $(UNIT_BIN) ## build and run the unit tests of this VARIANT
+	$(Q)sh test/run-unit $(UNIT_BIN)
+
+$B/test/fuzz/%_fuzz: $B/test/fuzz/%_fuzz.o $(LIBSERVER) $(LIBWEIR)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+$B/test/bench/%: $B/test/bench/%.o $(LIBWEIR)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+.PHONY: clean
+clean: ## remove build/
+	rm -rf build
+
+.PHONY: help
+help: ## this text
+	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# ---- what a fresh machine needs -------------------------------------------------------------------
+.PHONY: deps deps-check
+deps: ## install the packages that building and testing need (Debian, as root or with sudo)
+	$(Q)sh deploy/install-deps build test
+deps-check:
+	$(Q)sh deploy/install-deps --quiet build
+
+-include $(LIB_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(UNIT_BIN:=.d) $(FUZZ_BIN:=.d) $(BENCH_BIN:=.d)

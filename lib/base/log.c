@@ -1,0 +1,233 @@
+#include "base/log.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define VALUE_MAX 512 /* bytes of one value that are shown */
+
+_Atomic int log_threshold = LOG_INFO;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int out_fd = STDERR_FILENO;
+static char *out_path;
+static char *time_format;
+static enum log_format out_format;
+static void (*tap_fn)(void *, enum log_level, const char *, const char *, const struct log_kv *);
+static void *tap_arg;
+
+static const char *const level_names[] = {"trace", "debug", "info", "warn", "error", "fatal"};
+
+const char *log_level_name(enum log_level level)
+{
+	return level_names[level];
+}
+
+bool log_level_parse(const char *name, enum log_level *level)
+{
+	for (size_t i = 0; i < sizeof level_names / sizeof *level_names; i++) {
+		if (strcmp(name, level_names[i]) == 0) {
+			*level = (enum log_level)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Text that may come from a peer, as the inside of a JSON string; the text form uses the same escapes. */
+static void put_escaped(struct buf *b, struct span s)
+{
+	size_t end = s.n > VALUE_MAX ? VALUE_MAX : s.n;
+	for (size_t i = 0; i < end;) {
+		uint8_t c = s.p[i];
+		size_t len = utf8_len(s.p + i, s.n - i);
+		if (len == 0) {
+			buf_put_str(b, UTF8_REPLACEMENT);
+			i += utf8_bad_len(s.p + i, s.n - i);
+		} else if (c == '"' || c == '\\') {
+			buf_put_byte(b, '\\');
+			buf_put_byte(b, c);
+			i++;
+		} else if (c == '\n') {
+			buf_put_str(b, "\\n");
+			i++;
+		} else if (c < 0x20 || c == 0x7f || (c == 0xc2 && s.p[i + 1] < 0xa0)) {
+			buf_printf(b, "\\u%04x", len == 2 ? s.p[i + 1] : c); /* also C1: some terminals obey them */
+			i += len;
+		} else {
+			buf_put(b, s.p + i, len);
+			i += len;
+		}
+	}
+	if (end < s.n)
+		buf_printf(b, "...(%zu bytes)", s.n);
+}
+
+static void put_value(struct buf *b, const struct log_kv *kv)
+{
+	switch (kv->type) {
+	case LOG_KV_STR:
+		if (!kv->s) {
+			buf_put_str(b, out_format == LOG_JSON ? "null" : "nil");
+			return;
+		}
+		buf_put_byte(b, '"');
+		put_escaped(b, span_str(kv->s));
+		buf_put_byte(b, '"');
+		return;
+	case LOG_KV_SPAN:
+		buf_put_byte(b, '"');
+		put_escaped(b, kv->span);
+		buf_put_byte(b, '"');
+		return;
+	case LOG_KV_INT:
+		buf_printf(b, "%lld", (long long)kv->i);
+		return;
+	case LOG_KV_UINT:
+		buf_printf(b, "%llu", (unsigned long long)kv->u);
+		return;
+	case LOG_KV_REAL:
+		buf_printf(b, "%.6g", kv->d);
+		return;
+	}
+}
+
+static void put_time(struct buf *b)
+{
+	char text[128];
+	time_t now = (time_t)(clock_wall_ns() / NS_PER_S);
+	struct tm tm;
+	localtime_r(&now, &tm);
+	size_t n = strftime(text, sizeof text, time_format ? time_format : "%Y-%m-%d %H:%M:%S %z", &tm);
+	if (out_format == LOG_JSON)
+		put_escaped(b, span_of(text, n));
+	else
+		buf_put(b, text, n);
+}
+
+static void put_json(
+	struct buf *b, enum log_level level, const char *plugin, const char *message, const struct log_kv *facts)
+{
+	buf_put_str(b, "{\"time\":\"");
+	put_time(b);
+	buf_printf(b, "\",\"level\":\"%s\"", level_names[level]);
+	if (plugin) {
+		buf_put_str(b, ",\"plugin\":\"");
+		put_escaped(b, span_str(plugin));
+		buf_put_byte(b, '"');
+	}
+	buf_put_str(b, ",\"message\":\"");
+	put_escaped(b, span_str(message));
+	buf_put_byte(b, '"');
+	for (; facts->key; facts++) {
+		buf_printf(b, ",\"%s\":", facts->key);
+		put_value(b, facts);
+	}
+	buf_put_str(b, "}\n");
+}
+
+static void put_text(
+	struct buf *b, enum log_level level, const char *plugin, const char *message, const struct log_kv *facts)
+{
+	put_time(b);
+	buf_printf(b, " [%s]: ", level_names[level]);
+	if (plugin) {
+		buf_put_byte(b, '[');
+		put_escaped(b, span_str(plugin));
+		buf_put_str(b, "] ");
+	}
+	buf_put_str(b, message);
+	for (; facts->key; facts++) {
+		buf_printf(b, " %s=", facts->key);
+		put_value(b, facts);
+	}
+	buf_put_byte(b, '\n');
+}
+
+void log_write(enum log_level level, const char *plugin, const char *message, const struct log_kv *facts)
+{
+	int saved = errno;
+	struct buf b;
+	buf_init(&b, 64 << 10);
+	pthread_mutex_lock(&lock);
+	if (out_format == LOG_JSON)
+		put_json(&b, level, plugin, message, facts);
+	else
+		put_text(&b, level, plugin, message, facts);
+	/* Nobody is left to tell when the log itself cannot be written. */
+	if (!b.failed)
+		(void)!write(out_fd, b.p, b.n);
+	if (tap_fn)
+		tap_fn(tap_arg, level, plugin, message, facts);
+	pthread_mutex_unlock(&lock);
+	buf_free(&b);
+	errno = saved;
+}
+
+bool log_allowed(struct log_limit *limit, int64_t interval_ns, uint64_t *held)
+{
+	int64_t now = clock_mono_ns();
+	int64_t next = atomic_load(&limit->next_ns);
+	if (now < next || !atomic_compare_exchange_strong(&limit->next_ns, &next, now + interval_ns)) {
+		atomic_fetch_add(&limit->held, 1);
+		return false;
+	}
+	*held = atomic_exchange(&limit->held, 0);
+	return true;
+}
+
+bool log_open(const char *path)
+{
+	int fd = STDERR_FILENO;
+	if (path) {
+		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+		if (fd < 0)
+			return false;
+	}
+	pthread_mutex_lock(&lock);
+	if (out_fd != STDERR_FILENO)
+		close(out_fd);
+	out_fd = fd;
+	if (path != out_path) {
+		mem_free(out_path);
+		out_path = path ? mem_strdup(path) : NULL;
+	}
+	pthread_mutex_unlock(&lock);
+	return true;
+}
+
+bool log_reopen(void)
+{
+	return out_path ? log_open(out_path) : true;
+}
+
+void log_set_format(enum log_format format)
+{
+	pthread_mutex_lock(&lock);
+	out_format = format;
+	pthread_mutex_unlock(&lock);
+}
+
+void log_set_time_format(const char *format)
+{
+	pthread_mutex_lock(&lock);
+	mem_free(time_format);
+	time_format = format ? mem_strdup(format) : NULL;
+	pthread_mutex_unlock(&lock);
+}
+
+void log_tap(void (*tap)(void *, enum log_level, const char *, const char *, const struct log_kv *), void *arg)
+{
+	pthread_mutex_lock(&lock);
+	tap_fn = tap;
+	tap_arg = arg;
+	pthread_mutex_unlock(&lock);
+}

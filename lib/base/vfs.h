@@ -1,0 +1,38 @@
+/*
+ * vfs.h: the few file operations that durable data goes through, as a table, so that tests put in a disk that forgets unsynced writes,
+ * tears them, fills up, or fails the n-th call. Each behaves as the system call of its name: -1 and errno on failure.
+ * Nothing else in lib/buffer touches files. Any thread.
+ */
+#ifndef WEIR_BASE_VFS_H
+#define WEIR_BASE_VFS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct vfs {
+	void *ctx;
+	int (*open)(void *ctx, const char *path, int flags, mode_t mode);
+	int (*close)(void *ctx, int fd);
+	ssize_t (*pread)(void *ctx, int fd, void *p, size_t n, off_t at);
+	ssize_t (*pwritev)(void *ctx, int fd, const struct iovec *v, int count, off_t at);
+	int (*fdatasync)(void *ctx, int fd);
+	int (*fsync)(void *ctx, int fd);
+	int (*sync_dir)(void *ctx, const char *path); /* open, fsync, close of a folder */
+	int (*ftruncate)(void *ctx, int fd, off_t n);
+	int (*rename)(void *ctx, const char *from, const char *to);
+	int (*unlink)(void *ctx, const char *path);
+	int (*mkdir)(void *ctx, const char *path, mode_t mode);
+	int64_t (*size)(void *ctx, int fd);
+	/* Calls each(arg, name) for every name in the folder but "." and "..". */
+	int (*list)(void *ctx, const char *path, void (*each)(void *arg, const char *name), void *arg);
+	/* Bytes an unprivileged user may still write on the file system of path; -1 if that is not known. */
+	int64_t (*free_bytes)(void *ctx, const char *path);
+	/* An exclusive lock on an open file, held until it is closed; does not wait (EWOULDBLOCK). */
+	int (*lock)(void *ctx, int fd);
+};
+
+extern const struct vfs vfs_posix;
+
+#endif

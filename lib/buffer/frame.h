@@ -1,0 +1,66 @@
+/*
+ * frame.h: what lies in a chunk file: the events of one message (or of a run of single-event messages) under one tag.
+ *
+ * A frame is one block of memory: this head, then the payload exactly as it goes to disk (tag, info, entries). It has one
+ * owner at a time: the producer, then the buffer, then the on_durable hook, which frees it.
+ */
+#ifndef WEIR_BUFFER_FRAME_H
+#define WEIR_BUFFER_FRAME_H
+
+#include "base/span.h"
+
+/*
+ * Identity of a frame, the greater part of its events' document ids. Frames with equal keys hold the same events: a sender's
+ * repetition of a chunk gets the key that the first copy got; every other frame gets one that was never used before.
+ */
+#define FRAME_KEY_LEN 12
+
+enum frame_type {
+	FRAME_DATA = 1, /* tag, entries */
+	FRAME_DEAD = 2, /* tag, info (a msgpack map: why, where to, status), the one entry or the raw message */
+};
+
+struct frame {
+	struct frame *next; /* link of whoever owns it */
+	void *owner;        /* the producer's; the buffer does not look at it */
+	int error;          /* for on_durable: 0, or the errno that kept it from becoming durable */
+	enum frame_type type;
+	uint32_t count;      /* events in it */
+	int64_t received_ns; /* wall clock */
+	uint8_t key[FRAME_KEY_LEN];
+	uint32_t tag_len;
+	uint32_t info_len;
+	size_t entries_len;  /* bytes used so far */
+	size_t entries_cap;  /* bytes there is room for */
+	uint32_t payload_crc;/* the writer's */
+	uint8_t payload[];
+};
+
+/*
+ * A frame with its tag and info copied in and room for `entries_cap` bytes of entries. NULL without memory or if a length
+ * is over the format's limits (tag 65,535 bytes, info 1 MiB, payload 2^31).
+ */
+struct frame *frame_new(enum frame_type type, struct span tag, struct span info, size_t entries_cap);
+void frame_free(struct frame *f); /* NULL is allowed */
+void frame_free_list(struct frame *f);
+
+static inline struct span frame_tag(const struct frame *f)
+{
+	return (struct span){f->payload, f->tag_len};
+}
+
+static inline struct span frame_info(const struct frame *f)
+{
+	return (struct span){f->payload + f->tag_len, f->info_len};
+}
+
+/* Where entries are written: entries_len bytes are there, entries_cap is the room. */
+static inline uint8_t *frame_entries(struct frame *f)
+{
+	return f->payload + f->tag_len + f->info_len;
+}
+
+/* Bytes that the frame will take on disk, padding of its group not counted. */
+size_t frame_disk_size(const struct frame *f);
+
+#endif

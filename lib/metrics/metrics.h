@@ -1,0 +1,70 @@
+/*
+ * metrics.h: counters, gauges and histograms, and their text for Prometheus (text exposition format 0.0.4).
+ *
+ * A metric is registered once (start-up, or the first event of its kind) and lives as long as its registry. Adding is one relaxed atomic
+ * operation, done per chunk or request, never per record. Any thread.
+ */
+#ifndef WEIR_METRICS_METRICS_H
+#define WEIR_METRICS_METRICS_H
+
+#include "base/buf.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct metrics;  /* a registry */
+
+struct counter {
+	_Atomic uint64_t v;
+};
+struct gauge {
+	_Atomic int64_t v;
+};
+struct histogram;
+
+static inline void counter_add(struct counter *c, uint64_t n)
+{
+	atomic_fetch_add_explicit(&c->v, n, memory_order_relaxed);
+}
+static inline uint64_t counter_get(const struct counter *c)
+{
+	return atomic_load_explicit(&c->v, memory_order_relaxed);
+}
+static inline void gauge_set(struct gauge *g, int64_t v)
+{
+	atomic_store_explicit(&g->v, v, memory_order_relaxed);
+}
+static inline void gauge_add(struct gauge *g, int64_t n)
+{
+	atomic_fetch_add_explicit(&g->v, n, memory_order_relaxed);
+}
+static inline int64_t gauge_get(const struct gauge *g)
+{
+	return atomic_load_explicit(&g->v, memory_order_relaxed);
+}
+
+struct metrics *metrics_new(void);
+void metrics_free(struct metrics *m);
+
+/*
+ * The metric of that name and labels, made if it is new. `labels` is NULL or what stands between the braces, made by metrics_labels
+ * ('plugin_id="es",type="elasticsearch"'). `help` is a sentence; the first one given for a name is kept. Names end with their unit (_total, _bytes, _seconds).
+ */
+struct counter *metrics_counter(struct metrics *m, const char *name, const char *labels, const char *help);
+struct gauge *metrics_gauge(struct metrics *m, const char *name, const char *labels, const char *help);
+/* Bounds in seconds, ascending. */
+struct histogram *metrics_histogram(struct metrics *m, const char *name, const char *labels, const char *help,
+	const double *bounds, size_t count);
+void histogram_observe(struct histogram *h, double seconds, uint64_t times);
+
+/* Label text from key, value, ..., NULL; values escaped. For the caller to mem_free. */
+char *metrics_labels(const char *key, ...) __attribute__((sentinel));
+
+/* Called before each rendering, to set gauges that are read rather than kept. */
+void metrics_on_collect(struct metrics *m, void (*fn)(void *arg), void *arg);
+void metrics_off_collect(struct metrics *m, void (*fn)(void *arg), void *arg);
+
+/* All metrics as text, sorted by name. */
+void metrics_text(struct metrics *m, struct buf *out);
+
+#endif
