@@ -19,9 +19,9 @@ struct mp_token {
 	struct span body; /* MP_STR, MP_BIN, MP_EXT (without the type byte): the bytes, in the input */
 	union {
 		bool b;
-		uint64_t u;     /* MP_UINT: 0 ... 2^64-1; every non-negative integer, whichever of the formats it came in */
-		int64_t i;      /* MP_INT: negative integers only */
-		double d;       /* MP_FLOAT32 (widened), MP_FLOAT64 */
+		uint64_t u; /* MP_UINT: 0 ... 2^64-1; every non-negative integer, whichever of the formats it came in */
+		int64_t i;  /* MP_INT: negative integers only */
+		double d;   /* MP_FLOAT32 (widened), MP_FLOAT64 */
 		uint32_t count; /* MP_ARRAY: elements; MP_MAP: pairs */
 	};
 };
@@ -29,7 +29,7 @@ struct mp_token {
 enum mp_result {
 	MP_OK,
 	MP_SHORT, /* the bytes end inside the object */
-	MP_BAD,   /* the byte 0xc1, which is no msgpack */
+	MP_BAD,	  /* the byte 0xc1, which is no msgpack */
 };
 
 /*
@@ -44,6 +44,9 @@ enum mp_result mp_read(const uint8_t **p, const uint8_t *end, struct mp_token *t
  */
 size_t mp_skip(const uint8_t *p, const uint8_t *end, unsigned max_depth);
 #define MP_DEPTH_LIMIT 256
+
+/* The same however deep it is nested: 0 only if it is cut or bad. */
+size_t mp_length(const uint8_t *p, const uint8_t *end);
 
 /*
  * The value of `key` (compared byte for byte with str and bin keys; of repeated keys the last wins) in the map at `map`, as the bytes of
