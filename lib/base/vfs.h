@@ -24,15 +24,18 @@ struct vfs {
 	int (*rename)(void *ctx, const char *from, const char *to);
 	int (*unlink)(void *ctx, const char *path);
 	int (*mkdir)(void *ctx, const char *path, mode_t mode);
-	int64_t (*size)(void *ctx, int fd);
+	int64_t (*size)(void *ctx, int fd); /* of a regular file; -1 and EINVAL for anything else */
 	/* Calls each(arg, name) for every name in the folder but "." and "..". */
 	int (*list)(void *ctx, const char *path, void (*each)(void *arg, const char *name), void *arg);
 	/* Bytes an unprivileged user may still write on the file system of path; -1 if that is not known. */
 	int64_t (*free_bytes)(void *ctx, const char *path);
+	/* Why the file system of path is a doubtful place for durable data, in words for a warning; NULL if nothing is known. */
+	const char *(*doubt)(void *ctx, const char *path);
 	/* An exclusive lock on an open file, held until it is closed; does not wait (EWOULDBLOCK). */
 	int (*lock)(void *ctx, int fd);
 };
 
+/* The system calls. A file opened with O_NONBLOCK never waits, be it a FIFO. */
 extern const struct vfs vfs_posix;
 
 #endif
