@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-struct metrics;  /* a registry */
+struct metrics; /* a registry */
 
 struct counter {
 	_Atomic uint64_t v;
@@ -48,23 +48,28 @@ void metrics_free(struct metrics *m);
 
 /*
  * The metric of that name and labels, made if it is new. `labels` is NULL or what stands between the braces, made by metrics_labels
- * ('plugin_id="es",type="elasticsearch"'). `help` is a sentence; the first one given for a name is kept. Names end with their unit (_total, _bytes, _seconds).
+ * ('plugin_id="es",type="elasticsearch"'). `help` is a sentence; the first one given for a name is kept. Names are
+ * [a-zA-Z_:][a-zA-Z0-9_:]* and end with their unit (_total, _bytes, _seconds). That a name is of one kind only, is asserted.
  */
 struct counter *metrics_counter(struct metrics *m, const char *name, const char *labels, const char *help);
 struct gauge *metrics_gauge(struct metrics *m, const char *name, const char *labels, const char *help);
-/* Bounds in seconds, ascending. */
-struct histogram *metrics_histogram(struct metrics *m, const char *name, const char *labels, const char *help,
-	const double *bounds, size_t count);
+/* Bounds in seconds, ascending, copied; those given first for a name and labels are kept. */
+struct histogram *metrics_histogram(
+	struct metrics *m, const char *name, const char *labels, const char *help, const double *bounds, size_t count);
+/* `times` observations of that many seconds each. */
 void histogram_observe(struct histogram *h, double seconds, uint64_t times);
 
-/* Label text from key, value, ..., NULL; values escaped. For the caller to mem_free. */
+/* Label text from key, value, ..., NULL; values escaped and made UTF-8. For the caller to mem_free. */
 char *metrics_labels(const char *key, ...) __attribute__((sentinel));
 
-/* Called before each rendering, to set gauges that are read rather than kept. */
+/*
+ * Called before each rendering, in the thread that renders, to set gauges that are read rather than kept. `fn` may register metrics but must
+ * not call these two. Once metrics_off_collect has returned, it is not called any more.
+ */
 void metrics_on_collect(struct metrics *m, void (*fn)(void *arg), void *arg);
 void metrics_off_collect(struct metrics *m, void (*fn)(void *arg), void *arg);
 
-/* All metrics as text, sorted by name. */
+/* Appends all metrics as text, sorted by name, then by labels. */
 void metrics_text(struct metrics *m, struct buf *out);
 
 #endif
