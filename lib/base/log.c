@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <time.h>
@@ -45,10 +46,12 @@ bool log_level_parse(const char *name, enum log_level *level)
 /* Text that may come from a peer, as the inside of a JSON string; the text form uses the same escapes. */
 static void put_escaped(struct buf *b, struct span s)
 {
-	size_t end = s.n > VALUE_MAX ? VALUE_MAX : s.n;
-	for (size_t i = 0; i < end;) {
+	size_t i = 0, end = s.n > VALUE_MAX ? VALUE_MAX : s.n;
+	while (i < end) {
 		uint8_t c = s.p[i];
 		size_t len = utf8_len(s.p + i, s.n - i);
+		if (i + len > end)
+			break; /* the cut would go through a character */
 		if (len == 0) {
 			buf_put_str(b, UTF8_REPLACEMENT);
 			i += utf8_bad_len(s.p + i, s.n - i);
@@ -67,7 +70,7 @@ static void put_escaped(struct buf *b, struct span s)
 			i += len;
 		}
 	}
-	if (end < s.n)
+	if (i < s.n)
 		buf_printf(b, "...(%zu bytes)", s.n);
 }
 
@@ -95,7 +98,10 @@ static void put_value(struct buf *b, const struct log_kv *kv)
 		buf_printf(b, "%llu", (unsigned long long)kv->u);
 		return;
 	case LOG_KV_REAL:
-		buf_printf(b, "%.6g", kv->d);
+		if (out_format == LOG_JSON && !isfinite(kv->d))
+			buf_put_str(b, "null"); /* JSON has no NaN */
+		else
+			buf_printf(b, "%.6g", kv->d);
 		return;
 	}
 }
