@@ -1,0 +1,1 @@
+"""What the integration tests are made of: real programs on free ports in temporary folders."""

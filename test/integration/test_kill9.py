@@ -1,0 +1,124 @@
+"""Weir is killed in the middle of acknowledged traffic, again and again: each acknowledged event is found exactly once."""
+import random
+import threading
+
+import pytest
+
+from harness.forward import Sender
+from harness.waiting import wait_until
+from harness.weir import ELASTICSEARCH
+
+KILLS = 20
+
+
+class Traffic:
+    """Some senders in threads."""
+
+    def __init__(self, port, count=3, **options):
+        self.stop_event = threading.Event()
+        self.senders = [Sender(port, f"s{i}", tag=f"app.s{i}", seed=i, **options) for i in range(count)]
+        self.threads = [threading.Thread(target=s.run, args=(self.stop_event,), daemon=True) for s in self.senders]
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop_event.set()
+
+    def acked(self):
+        for s in self.senders:
+            if s.error:
+                raise s.error
+        return sum(s.acked for s in self.senders)
+
+    def finish(self, timeout=60):
+        """No new events; waits until all that were sent are acknowledged."""
+        self.stop_event.set()
+        for t in self.threads:
+            t.join(timeout)
+        assert not any(t.is_alive() for t in self.threads), "chunks stay without an ack"
+        return self.acked()
+
+    def events(self):
+        return {(s.name, seq) for s in self.senders for seq in range(s.sent)}
+
+    def expected(self, identity):
+        name, seq = identity
+        return next(s for s in self.senders if s.name == name).event(seq)
+
+
+def kill_again_and_again(w, traffic, kills):
+    dice = random.Random(7)
+    for _ in range(kills):
+        before = traffic.acked()
+        # Somewhere in a group commit, a flush, a reply: the place differs each time.
+        more = dice.randrange(20, 1500)
+        wait_until(lambda: traffic.acked() >= before + more, 60, lambda: f"acks come:\n{w.log_tail()}", 0.001)
+        w.kill9()
+        w.start()
+
+
+def difference(traffic, documents):
+    """What is missing, doubled or changed among the documents found."""
+    seen, wrong = {}, []
+    for d in documents:
+        identity = (d["sender"], d["seq"])
+        seen[identity] = seen.get(identity, 0) + 1
+        want = traffic.expected(identity)
+        if {k: v for k, v in d.items() if k in want} != want:
+            wrong.append(d)
+    want = traffic.events()
+    return {"missing": sorted(want - set(seen))[:10], "unknown": sorted(set(seen) - want)[:10],
+            "twice": {e: n for e, n in seen.items() if n > 1}, "wrong": wrong[:3]}
+
+
+NOTHING = {"missing": [], "unknown": [], "twice": {}, "wrong": []}
+
+
+def test_fake_server(weir, fake_es, prefix):
+    w = weir(ELASTICSEARCH, es_url=fake_es.url, prefix=prefix)
+    with Traffic(w.port) as traffic:
+        kill_again_and_again(w, traffic, KILLS)
+        total = traffic.finish()
+    wait_until(lambda: fake_es.stored_events() >= total, 60,
+               lambda: f"{total} events stored, {fake_es.stored_events()} are:\n{w.log_tail()}")
+    w.stop()
+    assert difference(traffic, fake_es.documents(f"{prefix}-*").values()) == NOTHING
+    assert sum(s.resent_chunks for s in traffic.senders) > 0, "no kill hit a chunk without its ack"
+
+
+def test_real_server(weir, opensearch, prefix):
+    opensearch.put_template(prefix, f"{prefix}-*", {"properties": {"sender": {"type": "keyword"}}})
+    w = weir(ELASTICSEARCH, es_url=opensearch.url, prefix=prefix)
+    with Traffic(w.port, rate=1500) as traffic:
+        kill_again_and_again(w, traffic, 8)
+        total = traffic.finish()
+    wait_until(lambda: opensearch.count(f"{prefix}-*") >= total, 90,
+               lambda: f"{total} documents, there are {opensearch.count(f'{prefix}-*')}:\n{w.log_tail()}", 0.5)
+    w.stop()
+    hits = [h["_source"] for h in opensearch.documents(f"{prefix}-*")]
+    assert difference(traffic, hits) == NOTHING
+
+
+@pytest.mark.parametrize("times", [5])
+def test_kill_while_it_starts(weir, fake_es, prefix, times):
+    """A backlog that is recovered while weir is killed once more."""
+    fake_es.close_listener()
+    w = weir(ELASTICSEARCH, es_url=fake_es.url, prefix=prefix)
+    with Traffic(w.port) as traffic:
+        wait_until(lambda: traffic.acked() > 3000, 60, "acks come while the server is down")
+        total = traffic.finish()
+    w.kill9()
+    for i in range(times):
+        w.start(wait=False)
+        if i % 2:
+            w.wait_ready()
+        w.kill9()
+    fake_es.open_listener()
+    w.start()
+    wait_until(lambda: fake_es.stored_events() >= total, 60,
+               lambda: f"{total} events stored, {fake_es.stored_events()} are:\n{w.log_tail()}")
+    w.stop()
+    assert difference(traffic, fake_es.documents(f"{prefix}-*").values()) == NOTHING
