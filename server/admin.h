@@ -1,0 +1,61 @@
+/*
+ * admin.h: the HTTP server for people and machines that look after weir: metrics, health, status, control. On libevent's evhttp, in the
+ * thread that runs its event base (the main thread), like every function here.
+ *
+ * It answers what is routed and nothing else: no files, no folders. What a client may cost is bounded: headers 16 KiB, body 1 MiB, 64
+ * connections (further ones wait in the backlog), 10 s without a byte, 30 s for a whole request.
+ */
+#ifndef WEIR_ADMIN_H
+#define WEIR_ADMIN_H
+
+#include "base/err.h"
+#include "base/span.h"
+
+struct event_base;
+
+struct admin;
+struct admin_request;
+
+/* Answers the request by exactly one admin_reply before it returns (else the client gets a 500); never blocks. */
+typedef void admin_handler(struct admin_request *r, void *arg);
+
+/* `base` must outlive it. */
+struct admin *admin_new(struct event_base *base);
+
+/* Closes listeners and connections. `a` may be NULL; never from within a handler. */
+void admin_free(struct admin *a);
+
+/*
+ * One more listener, with SO_REUSEADDR, on the first address that `bind` stands for: an address ("0.0.0.0", "::", "[::1]"), a host name, or
+ * NULL, "" or "*" for all. Port 0: the system chooses, admin_port tells which. "::" also takes IPv4 where the system lets it.
+ */
+bool admin_listen(struct admin *a, const char *bind, uint16_t port, struct err *err);
+
+/* The port of the i-th listener, in the order of the calls; 0 if there is no such listener. */
+uint16_t admin_port(const struct admin *a, size_t i);
+
+/* No new connections from now on; those that are there go on. */
+void admin_close_listeners(struct admin *a);
+
+/*
+ * `what` is a method and a path, both exact: "GET /metrics". A HEAD is answered by the handler of GET. "* /path" takes every method and "* *"
+ * what no other route takes (without it that is a 404, or a 405 where only the method is wrong). `what` is copied.
+ */
+void admin_route(struct admin *a, const char *what, admin_handler *handler, void *arg);
+
+/* ---- for handlers: about the request; all strings live as long as the handler runs ---- */
+
+const char *admin_method(const struct admin_request *r); /* "GET"; "HEAD" for a HEAD */
+const char *admin_path(const struct admin_request *r);	 /* as it was sent, without the query */
+const char *admin_peer(const struct admin_request *r);	 /* the client's address */
+
+/* The first query parameter of that name, percent-decoded; NULL if there is none. */
+const char *admin_query(struct admin_request *r, const char *name);
+
+/* What was sent as the request's body. */
+struct span admin_body(struct admin_request *r);
+
+/* Sends the answer (of a HEAD only its headers). `body` is copied. */
+void admin_reply(struct admin_request *r, int status, const char *content_type, struct span body);
+
+#endif
