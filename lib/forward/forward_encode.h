@@ -4,7 +4,10 @@
 
 #include "base/buf.h"
 
-/* Appends the ack for a message: {"ack": chunk}, `chunk` being the raw msgpack object that came (its very bytes), or JSON. */
+/*
+ * Appends the ack for a message: {"ack": chunk} as msgpack with the very bytes of forward_msg.chunk, or as compact JSON for
+ * a message that came in JSON mode. False (and nothing appended) if `out` failed.
+ */
 bool forward_put_ack(struct buf *out, struct span chunk, bool json);
 
 #endif

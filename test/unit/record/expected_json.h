@@ -1,6 +1,6 @@
 /*
  * expected_json.h: for tests: msgpack to a jansson tree by the rules that documents follow, written with msgpack-c and
- * jansson and none of weir's own readers and writers. Trees are compared as text, which tells 1 from 1.0 and 0.0 from -0.0.
+ * jansson and (up to msgpack-c's 32 levels) none of weir's own readers and writers. Trees are compared as text, which tells 1 from 1.0 and 0.0 from -0.0.
  */
 #ifndef WEIR_TEST_RECORD_EXPECTED_JSON_H
 #define WEIR_TEST_RECORD_EXPECTED_JSON_H
@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/utf8.h"
 #include "bytes_util.h"
+#include "record/msgpack_scan.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -138,15 +139,42 @@ static inline json_t *json_of_object(const msgpack_object *o)
 	}
 }
 
-/* NULL if the bytes are not exactly one object that msgpack-c reads. */
+static inline json_t *json_of_msgpack(struct span s);
+
+/* msgpack-c stops at 32 levels: what is deeper is taken apart by hand. Maps with text keys only. */
+static inline json_t *json_of_deep(struct span s)
+{
+	const uint8_t *p = s.p, *end = s.p + s.n;
+	struct mp_token t, key;
+	if (mp_read(&p, end, &t) != MP_OK || (t.type != MP_ARRAY && t.type != MP_MAP))
+		return NULL;
+	json_t *j = t.type == MP_MAP ? json_object() : json_array();
+	for (uint32_t i = 0; i < t.count; i++) {
+		if (t.type == MP_MAP)
+			mp_read(&p, end, &key);
+		size_t n = mp_length(p, end);
+		json_t *value = json_of_msgpack(span_of(p, n));
+		if (t.type == MP_MAP)
+			json_object_setn_new_nocheck(j, (const char *)key.body.p, key.body.n, value);
+		else
+			json_array_append_new(j, value);
+		p += n;
+	}
+	return j;
+}
+
+/* NULL if the bytes are not exactly one object. */
 static inline json_t *json_of_msgpack(struct span s)
 {
 	msgpack_unpacked u;
 	size_t used = 0;
 	json_t *j = NULL;
 	msgpack_unpacked_init(&u);
-	if (msgpack_unpack_next(&u, (const char *)s.p, s.n, &used) == MSGPACK_UNPACK_SUCCESS && used == s.n)
+	msgpack_unpack_return r = msgpack_unpack_next(&u, (const char *)s.p, s.n, &used);
+	if (r == MSGPACK_UNPACK_SUCCESS && used == s.n)
 		j = json_of_object(&u.data);
+	else if (r == MSGPACK_UNPACK_NOMEM_ERROR && mp_length(s.p, s.p + s.n) == s.n)
+		j = json_of_deep(s);
 	msgpack_unpacked_destroy(&u);
 	return j;
 }
