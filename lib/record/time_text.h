@@ -9,8 +9,8 @@
 struct civil {
 	int64_t year;
 	unsigned month, day, hour, minute, second; /* month and day from 1 */
-	unsigned yday;                             /* day of the year from 1 */
-	unsigned wday;                             /* 0 = Sunday */
+	unsigned yday;				   /* day of the year from 1 */
+	unsigned wday;				   /* 0 = Sunday */
 };
 /* Proleptic Gregorian calendar, no leap seconds. */
 void civil_from_seconds(int64_t sec, struct civil *c);
@@ -24,8 +24,8 @@ struct time_text {
 };
 
 /*
- * Writes 2026-08-01T12:00:00.123456789Z with `digits` (0-9) of fraction (none for 0), at most TIME_TEXT_MAX bytes, no 0 byte; returns the length.
- * Years outside 0-9999 are clamped to them.
+ * Writes 2026-08-01T12:00:00.123456789Z with `digits` (0-9) of fraction (none for 0), at most TIME_TEXT_MAX bytes, no
+ * 0 byte; returns the length. Years outside 0-9999 are clamped to them.
  */
 #define TIME_TEXT_MAX 32
 size_t time_text_put(struct time_text *cache, struct event_time t, unsigned digits, char *out);
