@@ -1,5 +1,5 @@
 /*
- * forward_auth.h: the HELO/PING/PONG handshake of <security>, both sides' bytes. No I/O, no clock.
+ * forward_auth.h: the HELO/PING/PONG handshake of <security>, both sides' bytes. No I/O, no clock; any thread.
  * Digests are SHA-512 in lower-case hex, compared in constant time. Reasons are at most 31 bytes, because Fluent Bit
  * up to June 2026 copies them into char[32] (CVE-2026-61674).
  */
@@ -19,35 +19,45 @@ struct forward_user {
 
 /* A <client>: an address or network with, maybe, a key and a list of users of its own. */
 struct forward_client {
-	struct sockaddr_storage net; /* family, address */
-	unsigned prefix;             /* bits of it that count */
-	const char *shared_key;      /* NULL: the server's */
-	const char *const *users;    /* names; NULL-terminated; NULL or empty: all */
+	/* Family and address. */
+	struct sockaddr_storage net;
+	/* Bits of it that count. */
+	unsigned prefix;
+	/* NULL: the server's. */
+	const char *shared_key;
+	/* Names; NULL-terminated; NULL or empty: all. */
+	const char *const *users;
 };
 
 struct forward_security {
 	const char *self_hostname;
-	const char *shared_key; /* may be empty: Empty_Shared_Key of Fluent Bit */
+	/* May be empty: Empty_Shared_Key of Fluent Bit. */
+	const char *shared_key;
 	bool user_auth;
 	bool allow_anonymous_source;
 	const struct forward_user *users;
 	size_t user_count;
+	/* The first that the peer belongs to counts. */
 	const struct forward_client *clients;
 	size_t client_count;
 };
 
-/* Appends HELO. `auth` may be NULL (an empty bin: no user authentication). */
+/* Appends HELO. `auth` (FORWARD_NONCE_LEN bytes) may be NULL: an empty bin, no user authentication. False if `out` failed. */
 bool forward_put_helo(struct buf *out, const uint8_t nonce[FORWARD_NONCE_LEN], const uint8_t *auth, bool keepalive);
 
 struct forward_ping {
-	const char *refusal;         /* NULL: admitted; else the PONG reason, also for the log */
-	char client_hostname[256];   /* as the client said, repaired and cut; "" if refused */
-	char username[256];          /* likewise; "" without user authentication */
+	/* NULL: admitted; else the PONG's reason, also for the log. */
+	const char *refusal;
+	/* As the client said, repaired and cut; "" if refused. */
+	char client_hostname[256];
+	/* Likewise; "" without user authentication. */
+	char username[256];
 };
 
 /*
- * Judges one whole msgpack object that a client sent after HELO, and appends the PONG to `out`. Never logs or copies the digests.
- * `peer` is the client's address.
+ * Judges one whole msgpack object that a client sent after HELO, and appends the PONG to `out` (whose `failed` is to be looked at:
+ * a client must not be admitted without its PONG). Never logs or copies the digests. `nonce` and `auth` are those of the HELO; `peer`
+ * is the client's address: an IPv4 address mapped into IPv6 counts as IPv4, and one that is no IP address belongs to no <client>.
  */
 void forward_judge_ping(const struct forward_security *s, const uint8_t nonce[FORWARD_NONCE_LEN], const uint8_t *auth,
 	const struct sockaddr *peer, struct span ping, struct buf *out, struct forward_ping *result);
