@@ -12,7 +12,7 @@
 
 struct conf_pos {
 	const char *file; /* as the user named it; lives as long as the tree; NULL = the command line */
-	unsigned line;    /* from 1 */
+	unsigned line;	  /* from 1 */
 	unsigned column;  /* from 1, in characters */
 };
 
