@@ -13,7 +13,7 @@ enum conf_value_kind {
 	CONF_VALUE_SINGLE,  /* 'v' */
 	CONF_VALUE_DOUBLE,  /* "v", after escapes and #{} */
 	CONF_VALUE_JSON,    /* [..] or {..}: comments taken out, #{} put in: valid JSON text */
-	CONF_VALUE_NIL,     /* "#{use_nil}" */
+	CONF_VALUE_NIL,	    /* "#{use_nil}" */
 	CONF_VALUE_DEFAULT, /* "#{use_default}": as if the line were not there */
 };
 
@@ -22,14 +22,15 @@ struct conf_pair {
 	const char *value; /* "" where there is none */
 	size_t value_len;  /* may hold 0 bytes ("\0") */
 	enum conf_value_kind kind;
-	bool from_code;    /* a #{} had a part in it: --show does not print where secrets may come from */
+	bool from_code; /* #{} took something from the environment or a file */
+	bool broken;	/* a mistake in the value was reported: do not judge it again */
 	struct conf_pos name_pos, value_pos;
 	struct conf_pair *next;
 };
 
 struct conf_section {
-	const char *name;  /* "source", "match", ...; "ROOT" for the file itself */
-	const char *arg;   /* the pattern or label; "" if there is none */
+	const char *name; /* "source", "match", ...; "ROOT" for the file itself */
+	const char *arg;  /* the pattern or label; "" if there is none */
 	struct conf_pos pos, arg_pos;
 	struct conf_section *parent;
 	struct conf_pair *pairs;       /* in file order; of repeated names the last counts */
@@ -40,10 +41,10 @@ struct conf_section {
 struct conf_tree;
 
 struct conf_source {
-	const char *path;         /* the main file; NULL with inline_text only */
-	const char *inline_text;  /* -i: read after the file, as if appended; NULL = none */
-	const char *include_dir;  /* config_include_dir: *.conf in it are read last; NULL = none */
-	int worker_id;            /* for #{worker_id} */
+	const char *path;	 /* the main file; NULL with inline_text only */
+	const char *inline_text; /* -i: read after the file; \n in it are line ends, as in fluentd; NULL = none */
+	const char *include_dir; /* config_include_dir: *.conf, *.yaml, *.yml in it are read last; NULL = none */
+	int worker_id;		 /* for #{worker_id} */
 };
 
 /*

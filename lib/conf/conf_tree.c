@@ -1,0 +1,122 @@
+#include "conf/conf_tree.h"
+
+#include "conf/conf_reader.h"
+#include "base/mem.h"
+
+struct conf_tree {
+	struct conf_arena arena;
+	struct conf_section root;
+};
+
+/* ---- building ---- */
+
+void conf_cursor_init(struct conf_cursor *c, struct conf_section *section)
+{
+	*c = (struct conf_cursor){section, &section->pairs, &section->sections, 0};
+}
+
+bool conf_cursor_open(struct conf_reader *r, struct conf_cursor *c, struct span name, struct span arg,
+	struct conf_pos pos, struct conf_pos arg_pos, struct conf_cursor *child)
+{
+	if (c->depth == CONF_NESTING_MAX) {
+		conf_report_add(r->report, CONF_ERROR, pos, "sections are nested too deeply here");
+		return false;
+	}
+	struct conf_section *s = conf_arena_zalloc(r->arena, sizeof *s);
+	s->name = conf_arena_copy(r->arena, name.p, name.n);
+	s->arg = conf_arena_copy(r->arena, arg.p, arg.n);
+	s->pos = pos;
+	s->arg_pos = arg_pos;
+	s->parent = c->section;
+	*c->section_end = s;
+	c->section_end = &s->next;
+	unsigned depth = c->depth + 1;
+	conf_cursor_init(child, s);
+	child->depth = depth;
+	return true;
+}
+
+struct conf_pair *conf_cursor_add(struct conf_reader *r, struct conf_cursor *c, struct span name, struct span value)
+{
+	struct conf_pair *p = conf_arena_zalloc(r->arena, sizeof *p);
+	p->name = conf_arena_copy(r->arena, name.p, name.n);
+	p->value = conf_arena_copy(r->arena, value.p, value.n);
+	p->value_len = value.n;
+	*c->pair_end = p;
+	c->pair_end = &p->next;
+	return p;
+}
+
+/* ---- reading ---- */
+
+/* The text of -i has "\n" for its line ends, as fluentd takes it. */
+static struct span inline_text(struct conf_arena *arena, const char *text)
+{
+	size_t n = strlen(text), m = 0;
+	char *copy = conf_arena_copy(arena, text, n);
+	for (size_t i = 0; i < n; i++) {
+		bool line_end = text[i] == '\\' && text[i + 1] == 'n';
+		copy[m++] = line_end ? '\n' : text[i];
+		i += line_end;
+	}
+	return span_of(copy, m);
+}
+
+static struct conf_tree *tree_new(void)
+{
+	struct conf_tree *t = mem_zalloc(sizeof *t);
+	t->root.name = "ROOT";
+	t->root.arg = "";
+	return t;
+}
+
+struct conf_tree *conf_tree_read(const struct conf_source *source, struct conf_report *report)
+{
+	struct conf_tree *t = tree_new();
+	struct conf_reader r = {
+		.arena = &t->arena, .report = report, .env = {.worker_id = source->worker_id, .no_files = false}};
+	struct conf_cursor root;
+	conf_cursor_init(&root, &t->root);
+	if (source->path)
+		conf_include_file(&r, &root, source->path, (struct conf_pos){0});
+	if (source->inline_text)
+		conf_parse(&r, &root, NULL, inline_text(&t->arena, source->inline_text));
+	if (source->include_dir && *source->include_dir)
+		conf_include_dir(&r, &root, source->include_dir);
+	mem_free(r.seen);
+	return t;
+}
+
+struct conf_tree *conf_tree_read_text(
+	const char *name, struct span text, const struct conf_expr_env *env, struct conf_report *report)
+{
+	struct conf_tree *t = tree_new();
+	struct conf_reader r = {.arena = &t->arena, .report = report, .env = *env};
+	struct conf_cursor root;
+	conf_cursor_init(&root, &t->root);
+	conf_parse(&r, &root, conf_arena_copy(&t->arena, name, strlen(name)), text);
+	mem_free(r.seen);
+	return t;
+}
+
+void conf_tree_free(struct conf_tree *t)
+{
+	if (!t)
+		return;
+	conf_arena_free(&t->arena);
+	mem_free(t);
+}
+
+const struct conf_section *conf_tree_root(const struct conf_tree *t)
+{
+	return &t->root;
+}
+
+const struct conf_pair *conf_section_get(const struct conf_section *s, const char *name)
+{
+	const struct conf_pair *found = NULL;
+	for (const struct conf_pair *p = s->pairs; p; p = p->next)
+		if (strcmp(p->name, name) == 0)
+			found = p;
+	return found && found->kind != CONF_VALUE_DEFAULT ? found : NULL;
+}
