@@ -10,18 +10,18 @@
 
 #include "conf/conf_tree.h"
 
-enum conf_type {         /* field in the struct; nil (no value, no default) is told by ... */
-	CONF_STRING,     /* char *                NULL */
-	CONF_INT,        /* int64_t               CONF_NIL_INT */
-	CONF_FLOAT,      /* double                NaN */
-	CONF_BOOL,       /* bool                  (false) */
-	CONF_SIZE,       /* int64_t bytes         CONF_NIL_INT */
-	CONF_TIME,       /* int64_t nanoseconds   CONF_NIL_INT */
-	CONF_ENUM,       /* int, from choices     CONF_NIL_ENUM */
-	CONF_ARRAY,      /* struct conf_array     v == NULL */
-	CONF_HASH,       /* struct conf_hash      v == NULL */
-	CONF_REGEXP,     /* struct conf_regexp    source == NULL */
-	CONF_IGNORED,    /* no field: for CONF_NOT_USED and CONF_NOT_POSSIBLE */
+enum conf_type {      /* field in the struct; nil (no value, no default) is told by ... */
+	CONF_STRING,  /* char *                NULL */
+	CONF_INT,     /* int64_t               CONF_NIL_INT */
+	CONF_FLOAT,   /* double                NaN */
+	CONF_BOOL,    /* bool                  (false) */
+	CONF_SIZE,    /* int64_t bytes         CONF_NIL_INT */
+	CONF_TIME,    /* int64_t nanoseconds   CONF_NIL_INT */
+	CONF_ENUM,    /* int, from choices     CONF_NIL_ENUM */
+	CONF_ARRAY,   /* struct conf_array     v == NULL */
+	CONF_HASH,    /* struct conf_hash      v == NULL */
+	CONF_REGEXP,  /* struct conf_regexp    source == NULL */
+	CONF_IGNORED, /* no field: for CONF_NOT_USED and CONF_NOT_POSSIBLE */
 };
 
 #define CONF_NIL_INT  INT64_MIN
@@ -32,17 +32,19 @@ struct conf_array {
 	size_t n;
 };
 
+struct conf_hash_item {
+	char *key;
+	char *value; /* strings as they are, other JSON values as JSON text; NULL for null */
+	bool json;   /* value is JSON text of something that is no string */
+};
+
 struct conf_hash {
-	struct conf_hash_item {
-		char *key;
-		char *value; /* strings as they are, other JSON values as JSON text; NULL for null */
-		bool json;   /* value is JSON text of something that is no string */
-	} *v;
+	struct conf_hash_item *v;
 	size_t n;
 };
 
 struct conf_regexp {
-	char *source;  /* between the slashes */
+	char *source; /* between the slashes */
 	bool ignore_case, extended, multi_line;
 };
 
@@ -52,36 +54,36 @@ struct conf_choice {
 };
 
 enum conf_support {
-	CONF_HONOURED,     /* (0) */
-	CONF_NOT_USED,     /* fluentd has it, here it has no effect and nothing that matters changes: a note; `instead` says why */
+	CONF_HONOURED, /* (0) */
+	CONF_NOT_USED, /* fluentd has it, here it has no effect and nothing that matters changes: a note; `instead` says why */
 	CONF_NOT_POSSIBLE, /* fluentd has it, and without it data or security would differ: an error; `instead` says what to do */
-	CONF_REMOVED,      /* obsolete in fluentd too: an error; `instead` */
-	CONF_DEPRECATED,   /* honoured, with a warning; `instead` */
+	CONF_REMOVED,	 /* obsolete in fluentd too: an error; `instead` */
+	CONF_DEPRECATED, /* honoured, with a warning; `instead` */
 };
 
 struct conf_param {
 	const char *name;
 	enum conf_type type;
-	size_t offset;       /* of the field in the section's struct */
-	const char *value;   /* the default, as it would be written; NULL = nil */
+	size_t offset;	   /* of the field in the section's struct */
+	const char *value; /* the default, as it would be written; NULL = nil */
 	bool required;
-	bool secret;         /* masked wherever a configuration is printed */
-	bool positive;       /* numbers: 0 and below are an error */
+	bool secret;   /* masked wherever a configuration is printed */
+	bool positive; /* numbers: 0 and below are an error */
 	enum conf_support support;
 	const char *instead;
-	const char *old;     /* old names, separated by spaces, accepted as this one (v0.12: "buffer_path") */
+	const char *old; /* old names, separated by spaces, accepted as this one (v0.12: "buffer_path") */
 	const struct conf_choice *choices; /* CONF_ENUM: ends with a NULL name */
-	int64_t min, max;    /* CONF_INT, CONF_SIZE (bytes), CONF_TIME (ns); both 0 = any */
-	const char *help;    /* what it does, a sentence or two, for the reference */
+	int64_t min, max;		   /* CONF_INT, CONF_SIZE (bytes), CONF_TIME (ns); both 0 = any */
+	const char *help;		   /* what it does, a sentence or two, for the reference */
 };
 
 /* A sub-section. Its structs are made one by one; the parent's field is a struct conf_list of pointers to them. */
 struct conf_schema;
 struct conf_sub {
 	const struct conf_schema *schema;
-	size_t offset;  /* of a struct conf_list in the parent's struct */
-	bool required;  /* at least one */
-	bool multi;     /* more than one may be there */
+	size_t offset; /* of a struct conf_list in the parent's struct */
+	bool required; /* at least one */
+	bool multi;    /* more than one may be there */
 };
 
 struct conf_list {
@@ -91,35 +93,39 @@ struct conf_list {
 
 /* What every struct that is filled from a section begins with. */
 struct conf_common {
-	char *type;          /* @type; NULL where there is none */
-	char *id;            /* @id; NULL if not given */
-	char *label;         /* @label */
+	char *type;	     /* @type; NULL where there is none */
+	char *id;	     /* @id; NULL if not given */
+	char *label;	     /* @label */
 	char *log_level;     /* @log_level */
-	char *arg;           /* the section's argument, "" if none */
+	char *arg;	     /* the section's argument, "" if none */
 	struct conf_pos pos; /* of the section, for messages */
-	const struct conf_section *section; /* where it came from; for places of values */
+	const struct conf_section
+		*section;		  /* where it came from; for places of values; NULL = nowhere (all defaults) */
+	const struct conf_schema *schema; /* that it was made by */
 };
 
 struct conf_schema {
-	const char *name;                /* of the section: "source", "buffer", "transport" */
-	const char *title;               /* for messages and the reference: "forward input" */
-	size_t size;                     /* of the struct, which begins with a struct conf_common */
+	const char *name;		 /* of the section: "source", "buffer", "transport" */
+	const char *title;		 /* for messages and the reference: "forward input" */
+	size_t size;			 /* of the struct, which begins with a struct conf_common */
 	const struct conf_param *params; /* ends with a NULL name; NULL = none */
-	const struct conf_sub *subs;     /* ends with a NULL schema; NULL = none */
-	bool free_keys;                  /* any key is allowed and kept in the section (<record>, <labels>) */
+	const struct conf_sub *subs;	 /* ends with a NULL schema; NULL = none */
+	bool free_keys;			 /* any key is allowed and kept in the section (<record>, <labels>) */
+	bool free_sections;		 /* any sub-section is allowed: somebody else makes it (<store>, <route>) */
 	const char *help;
 	/* Checks what no table can say; adds findings. May be NULL. */
 	void (*check)(void *conf, struct conf_report *report);
 };
 
 struct conf_rules {
-	bool strict;       /* --strict and `weir check`: an unknown parameter is an error */
+	bool strict;	   /* --strict and `weir check`: an unknown parameter is an error */
 	bool strict_value; /* <system> strict_config_value: numbers that are none are errors */
 };
 
 /*
- * Makes the struct for a section. Always returns one (with defaults where values were wrong); findings are added. A value that fluentd takes for
- * something that nobody meant (`500ms`, `1.5h`, `10kb`) is taken as it was meant, with a warning.
+ * Makes the struct for a section; NULL instead of a section means that it is not there: all defaults. Always returns one (with defaults where values
+ * were wrong); findings are added. A value that fluentd takes for something that nobody meant (`500ms`, `1.5h`, `on`) is taken as it was meant, with a
+ * warning. The struct refers to the section: the tree must live as long. A default in the table that is no value of its type is a bug and aborts.
  */
 void *conf_make(const struct conf_schema *schema, const struct conf_section *section, const struct conf_rules *rules,
 	struct conf_report *report);
@@ -136,7 +142,11 @@ void conf_show(const struct conf_schema *schema, const void *conf, struct buf *o
 void conf_reference(const struct conf_schema *schema, struct buf *out, unsigned heading);
 void conf_help(const struct conf_schema *schema, struct buf *out);
 
-/* ---- values, for whoever needs them outside a schema ---- */
+/*
+ * ---- values, for whoever needs them outside a schema ----
+ * False if the text is none. *trap is NULL or a sentence that is valid until the next call: without a value what is wrong, with one a warning, for fluentd would
+ * read the text otherwise. Times above 100 years are taken as that.
+ */
 bool conf_parse_size(const char *text, int64_t *bytes, const char **trap);
 bool conf_parse_time(const char *text, int64_t *ns, const char **trap);
 
