@@ -1,0 +1,119 @@
+#include "peer.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BACKLOG 1024
+
+void peer_name(struct peer *p)
+{
+	switch (p->sa.sa_family) {
+	case AF_INET:
+		inet_ntop(AF_INET, &p->in.sin_addr, p->ip, sizeof p->ip);
+		snprintf(p->text, sizeof p->text, "%s:%u", p->ip, ntohs(p->in.sin_port));
+		return;
+	case AF_INET6:
+		if (IN6_IS_ADDR_V4MAPPED(&p->in6.sin6_addr)) {
+			inet_ntop(AF_INET, p->in6.sin6_addr.s6_addr + 12, p->ip, sizeof p->ip);
+			snprintf(p->text, sizeof p->text, "%s:%u", p->ip, ntohs(p->in6.sin6_port));
+		} else {
+			inet_ntop(AF_INET6, &p->in6.sin6_addr, p->ip, sizeof p->ip);
+			snprintf(p->text, sizeof p->text, "[%s]:%u", p->ip, ntohs(p->in6.sin6_port));
+		}
+		return;
+	default:
+		snprintf(p->ip, sizeof p->ip, "unix");
+		snprintf(p->text, sizeof p->text, "unix");
+	}
+}
+
+static int open_bound(const char *bind_to, uint16_t port, int type, struct err *err)
+{
+	char service[8];
+	struct addrinfo hints = {.ai_socktype = type, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *list, *a;
+	snprintf(service, sizeof service, "%u", port);
+	int rc = getaddrinfo(bind_to && *bind_to ? bind_to : NULL, service, &hints, &list);
+	if (rc) {
+		err_set(err, "cannot listen on %s port %u: %s", bind_to, port, gai_strerror(rc));
+		return -1;
+	}
+	int fd = -1, error = EADDRNOTAVAIL, on = 1;
+	for (a = list; a && fd < 0; a = a->ai_next) {
+		fd = socket(a->ai_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		if (fd < 0) {
+			error = errno;
+			continue;
+		}
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+		if (bind(fd, a->ai_addr, a->ai_addrlen) < 0) {
+			error = errno;
+			close(fd);
+			fd = -1;
+		}
+	}
+	freeaddrinfo(list);
+	if (fd < 0)
+		err_sys(err, error, "cannot listen on %s port %u", bind_to, port);
+	return fd;
+}
+
+static int begin_listening(int fd, int backlog, const char *what, struct err *err)
+{
+	if (listen(fd, backlog > 0 ? backlog : BACKLOG) == 0)
+		return fd;
+	err_sys(err, errno, "cannot listen on %s", what);
+	close(fd);
+	return -1;
+}
+
+int listen_tcp(const char *bind_to, uint16_t port, int backlog, struct err *err)
+{
+	int fd = open_bound(bind_to, port, SOCK_STREAM, err);
+	return fd < 0 ? fd : begin_listening(fd, backlog, bind_to, err);
+}
+
+int bind_udp(const char *bind_to, uint16_t port, struct err *err)
+{
+	return open_bound(bind_to, port, SOCK_DGRAM, err);
+}
+
+int listen_unix(const char *path, int backlog, unsigned mode, struct err *err)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof a.sun_path) {
+		err_set(err, "cannot listen on %s: the path of a unix socket has at most %zu bytes", path,
+			sizeof a.sun_path - 1);
+		return -1;
+	}
+	memcpy(a.sun_path, path, strlen(path));
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		err_sys(err, errno, "cannot listen on %s", path);
+		return -1;
+	}
+	/* A socket file outlives its process. It is in use only if somebody answers. */
+	struct stat st;
+	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
+		if (connect(fd, (struct sockaddr *)&a, sizeof a) < 0 && errno == ECONNREFUSED)
+			unlink(path);
+	}
+	if (bind(fd, (struct sockaddr *)&a, sizeof a) < 0 || chmod(path, mode ? mode : 0660) < 0) {
+		err_sys(err, errno, "cannot listen on %s", path);
+		close(fd);
+		return -1;
+	}
+	return begin_listening(fd, backlog, path, err);
+}
+
+uint16_t bound_port(int fd)
+{
+	struct peer p = {.len = sizeof p.in6};
+	if (getsockname(fd, &p.sa, &p.len) < 0)
+		return 0;
+	return ntohs(p.sa.sa_family == AF_INET6 ? p.in6.sin6_port : p.in.sin_port);
+}

@@ -1,0 +1,35 @@
+/* peer.h: addresses as text and the other way round. */
+#ifndef WEIR_PEER_H
+#define WEIR_PEER_H
+
+#include "base/err.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+struct peer {
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+		struct sockaddr_un un;
+	};
+	socklen_t len;
+	char ip[48];   /* "10.1.2.3", "fd00::1"; an IPv4-mapped address as IPv4; "unix" for a unix socket */
+	char text[72]; /* with the port: "10.1.2.3:4711", "[fd00::1]:4711" */
+};
+
+/* Fills ip and text from the address. */
+void peer_name(struct peer *p);
+
+/* Opens a listening TCP socket (non-blocking, close-on-exec). -1 and err on failure. backlog <= 0: 1024. */
+int listen_tcp(const char *bind_to, uint16_t port, int backlog, struct err *err);
+/* A UDP socket. */
+int bind_udp(const char *bind_to, uint16_t port, struct err *err);
+/* A unix stream socket; a socket file that nobody listens on any more is replaced. `mode` of the file: 0 = 0660. */
+int listen_unix(const char *path, int backlog, unsigned mode, struct err *err);
+/* The port that a socket is bound to (for port 0). */
+uint16_t bound_port(int fd);
+
+#endif

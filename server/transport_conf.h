@@ -1,0 +1,36 @@
+/* transport_conf.h: the <transport tcp|tls|udp> section of an input, and the TLS context made from it. */
+#ifndef WEIR_TRANSPORT_CONF_H
+#define WEIR_TRANSPORT_CONF_H
+
+#include "base/err.h"
+#include "conf/conf_schema.h"
+
+#include <openssl/ssl.h>
+
+struct transport_conf {
+	struct conf_common common; /* arg: the protocol */
+	char *version, *min_version, *max_version, *ciphers;
+	bool insecure, client_cert_auth, ensure_fips;
+	char *cert_path, *private_key_path, *private_key_passphrase, *ca_path;
+	char *ca_cert_path, *ca_private_key_path, *ca_private_key_passphrase;
+	int64_t generate_private_key_length, generate_cert_expiration_ns;
+	char *generate_cert_country, *generate_cert_state, *generate_cert_locality, *generate_cert_common_name;
+	int64_t linger_timeout, receive_buffer_size;
+};
+
+extern const struct conf_schema transport_conf_schema;
+
+/* c NULL (no section) means plain TCP. */
+bool transport_is_tls(const struct transport_conf *c);
+bool transport_is_udp(const struct transport_conf *c);
+
+/*
+ * Reads certificate, key and CA files. NULL and err, which names the file and what is wrong with it. A shared library context is reference-counted by OpenSSL:
+ * SSL_CTX_free.
+ */
+SSL_CTX *transport_tls_context(const struct transport_conf *c, struct err *err);
+
+/* The oldest error of OpenSSL's queue as text, the queue is emptied. */
+const char *tls_error_text(char *out, size_t size);
+
+#endif
