@@ -1,0 +1,182 @@
+#include "dead_letter.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "ingest.h"
+#include "record/msgpack_scan.h"
+
+#include <msgpack.h>
+#include <pthread.h>
+
+#define TEXT_MAX 1024u /* bytes of Elasticsearch's sentence that are kept */
+
+struct dead_letters {
+	struct buffer *buffer;
+	struct metrics *metrics;
+};
+
+static int pack_write(void *data, const char *p, size_t n)
+{
+	return buf_put(data, p, n) ? 0 : -1;
+}
+
+static void pack_text(msgpack_packer *pk, const char *key, struct span text)
+{
+	size_t n = text.n > TEXT_MAX ? TEXT_MAX : text.n;
+	msgpack_pack_str_with_body(pk, key, strlen(key));
+	msgpack_pack_str_with_body(pk, n ? (const void *)text.p : "", n);
+}
+
+void dead_letter_info(struct buf *out, const struct dead_letter *why)
+{
+	msgpack_packer pk;
+	msgpack_packer_init(&pk, out, pack_write);
+	msgpack_pack_map(&pk, 6);
+	pack_text(&pk, "plugin", span_str(why->plugin));
+	pack_text(&pk, "reason", span_str(why->reason));
+	pack_text(&pk, "text", span_str(why->text));
+	msgpack_pack_str_with_body(&pk, "status", 6);
+	msgpack_pack_unsigned_int(&pk, why->status);
+	pack_text(&pk, "index", why->index);
+	msgpack_pack_str_with_body(&pk, "time", 4);
+	msgpack_pack_int64(&pk, clock_wall_ns());
+}
+
+struct dead_letters *dead_letters_open(const char *path, uint64_t limit_bytes, bool drop_oldest, struct ingest_hub *hub,
+	struct metrics *m, struct err *err)
+{
+	struct buffer_options o = {
+		.name = "dead letters",
+		.path = path,
+		.chunk_limit_size = 8 << 20,
+		.total_limit_size = limit_bytes,
+		.pending_limit = 8 << 20,
+		.flush_mode = BUFFER_FLUSH_LAZY,
+		.overflow = drop_oldest ? BUFFER_DROP_OLDEST : BUFFER_BLOCK,
+	};
+	struct buffer_hooks hooks = {.on_durable = ingest_on_durable, .on_space = ingest_on_space, .arg = hub};
+	struct buffer *b = buffer_open(&o, &hooks, &vfs_posix, err);
+	if (!b) {
+		err_wrap(err, "the store of dead letters cannot be opened");
+		return NULL;
+	}
+	struct dead_letters *d = mem_zalloc(sizeof *d);
+	d->buffer = b;
+	d->metrics = m;
+	return d;
+}
+
+void dead_letters_close(struct dead_letters *d)
+{
+	if (!d)
+		return;
+	buffer_close(d->buffer);
+	mem_free(d);
+}
+
+struct buffer *dead_letters_buffer(struct dead_letters *d)
+{
+	return d->buffer;
+}
+
+static struct counter *counter_of(struct dead_letters *d, const char *plugin, const char *reason)
+{
+	char *labels = metrics_labels("plugin_id", plugin, "reason", reason, NULL);
+	struct counter *c = metrics_counter(d->metrics, "weir_dead_letter_events_total", labels,
+		"Events that were given up and kept as dead letters, by reason.");
+	mem_free(labels);
+	return c;
+}
+
+void dead_letters_count(struct dead_letters *d, const char *plugin, const char *reason, uint64_t events)
+{
+	counter_add(counter_of(d, plugin, reason), events);
+}
+
+/* ---- waiting for durability ------------------------------------------------------------------------------------- */
+
+struct burial {
+	struct txn txn; /* first: the writer hands it back */
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool over;
+};
+
+static void on_buried(struct txn *t)
+{
+	struct burial *b = (struct burial *)t;
+	pthread_mutex_lock(&b->lock);
+	b->over = true;
+	pthread_cond_signal(&b->cond);
+	pthread_mutex_unlock(&b->lock);
+}
+
+/* The counters of a list's frames, found before the list is given away, added to once it is durable. */
+struct tally {
+	struct counter *counter;
+	uint64_t events;
+};
+
+static char *text_of(const struct frame *f, const char *key)
+{
+	struct mp_token t;
+	struct span value = mp_map_get(frame_info(f), span_str(key));
+	const uint8_t *p = value.p;
+	if (!value.n || mp_read(&p, value.p + value.n, &t) != MP_OK || t.type != MP_STR)
+		return mem_strdup("unknown");
+	return mem_strndup(t.body.p, t.body.n);
+}
+
+static struct tally *count_up(struct dead_letters *d, const struct frame *list, size_t *n)
+{
+	struct tally *tally = NULL;
+	*n = 0;
+	for (const struct frame *f = list; f; f = f->next) {
+		char *plugin = text_of(f, "plugin"), *reason = text_of(f, "reason");
+		struct counter *c = counter_of(d, plugin, reason);
+		mem_free(plugin);
+		mem_free(reason);
+		size_t i = 0;
+		while (i < *n && tally[i].counter != c)
+			i++;
+		if (i == *n) {
+			tally = mem_realloc(tally, (*n + 1) * sizeof *tally);
+			tally[(*n)++] = (struct tally){.counter = c};
+		}
+		tally[i].events += f->count;
+	}
+	return tally;
+}
+
+bool dead_letters_bury(struct dead_letters *d, struct frame *list, struct err *err)
+{
+	struct burial b = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
+	size_t bytes = 0, tallies;
+	struct tally *tally = count_up(d, list, &tallies);
+	txn_begin(&b.txn, NULL, on_buried);
+	for (struct frame *f = list; f; f = f->next) {
+		f->owner = &b.txn;
+		atomic_fetch_add(&b.txn.pending, 1);
+		bytes += frame_disk_size(f);
+	}
+	if (buffer_admit(d->buffer, bytes) != BUFFER_OK) {
+		frame_free_list(list);
+		mem_free(tally);
+		return err_set(err, "the store of dead letters is full or its disk fails: look at what is in it with "
+				    "`weir deadletter ls`, then replay or drop it");
+	}
+	buffer_append(d->buffer, list, (struct span){0}, 0);
+	txn_release(&b.txn);
+	pthread_mutex_lock(&b.lock);
+	while (!b.over)
+		pthread_cond_wait(&b.cond, &b.lock);
+	pthread_mutex_unlock(&b.lock);
+	pthread_mutex_destroy(&b.lock);
+	pthread_cond_destroy(&b.cond);
+	int error = atomic_load(&b.txn.error);
+	for (size_t i = 0; i < tallies && !error; i++)
+		counter_add(tally[i].counter, tally[i].events);
+	mem_free(tally);
+	return error ? err_sys(err, error, "dead letters cannot be stored") : true;
+}

@@ -1,0 +1,43 @@
+/*
+ * dead_letter.h: what can be neither delivered nor sent back: events that Elasticsearch refuses for good, messages that are no events. They
+ * are kept in a buffer of their own (ROOT/dead), durable before their source is let go, with the reason.
+ */
+#ifndef WEIR_DEAD_LETTER_H
+#define WEIR_DEAD_LETTER_H
+
+#include "base/buf.h"
+#include "buffer/buffer.h"
+#include "metrics/metrics.h"
+
+struct dead_letters;
+struct ingest_hub;
+
+/* Why. Strings may be NULL. */
+struct dead_letter {
+	const char *plugin; /* @id of the source or output that gave it up */
+	const char *reason; /* a fixed word: "bad_time", "mapper_parsing_exception" */
+	const char *text;   /* a sentence: Elasticsearch's own */
+	unsigned status;    /* HTTP status; 0 = none */
+	struct span index;  /* where it should have gone; n = 0 = none */
+};
+
+/* Appends it as a msgpack map: {"plugin":,"reason":,"text":,"status":,"index":,"time":} (time: now, in nanoseconds). */
+#define DEAD_LETTER_INFO_MAX 8192
+void dead_letter_info(struct buf *out, const struct dead_letter *why);
+
+/* Opens the store in `path`. NULL: err. `limit_bytes` bounds it; when it is full, destinations hold and senders wait. */
+struct dead_letters *dead_letters_open(const char *path, uint64_t limit_bytes, bool drop_oldest, struct ingest_hub *hub,
+	struct metrics *m, struct err *err);
+void dead_letters_close(struct dead_letters *d); /* NULL is allowed */
+struct buffer *dead_letters_buffer(struct dead_letters *d);
+
+/* Counts and, for the first of each reason and then at times, tells a sample in the log. Any thread. */
+void dead_letters_count(struct dead_letters *d, const char *plugin, const char *reason, uint64_t events);
+
+/*
+ * For flush threads: stores the frames (made with frame_new(FRAME_DEAD, ...)) and waits until they are durable. False: they are not; err. Takes
+ * the list.
+ */
+bool dead_letters_bury(struct dead_letters *d, struct frame *list, struct err *err);
+
+#endif

@@ -1,0 +1,558 @@
+#include "ingest.h"
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "dead_letter.h"
+#include "flow.h"
+#include "plugin.h"
+#include "router.h"
+#include "unmatched.h"
+
+#include <errno.h>
+#include <sys/random.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define RUN_MAX	    (256u << 10) /* bytes of a run of single events that become one frame */
+#define MAX_WORKERS INGEST_MAX_WORKERS
+#define STAGES_MAX  64u /* buffers that one turn appends to at the cost of one lock each */
+#define RELABEL_MAX 16u /* routers that one event goes through: beyond it the configuration is a loop */
+
+struct parked_frame {
+	struct parked_frame *next;
+	struct buffer *buffer;
+	struct frame *frame;
+	int64_t due_ns;
+	size_t stage_len;
+	uint8_t stage[];
+};
+
+/* What one turn has for one buffer. */
+struct staged {
+	struct buffer *buffer;
+	struct frame *first, *last;
+	size_t bytes;
+};
+
+struct ingest {
+	struct worker *worker;
+	struct ingest_hub *hub;
+	struct route_cache *routes;
+	uint8_t key_seed[7];
+	uint64_t key_counter;
+	/* the turn */
+	struct source *source;
+	struct parked *parked;
+	int64_t now_ns;
+	struct txn *txn; /* of the message that is being handled */
+	unsigned depth;	 /* routers it went through */
+	struct staged staged[STAGES_MAX];
+	unsigned staged_count;
+	/* the run of single events */
+	struct buf run, run_tag;
+	uint32_t run_count;
+	/* what filters write to, in turn */
+	struct buf filtered[2];
+	struct parked_waiter *waiting;
+	struct worker_tick *tick;
+};
+
+struct space_mail {
+	struct mail mail;
+	struct worker *worker;
+	atomic_bool posted;
+};
+
+struct ingest_hub {
+	struct dead_letters *dead;
+	struct unmatched *unmatched;
+	struct worker *workers[MAX_WORKERS];
+	unsigned worker_count;
+	struct space_mail space[MAX_WORKERS];
+};
+
+/* ---- txn ---------------------------------------------------------------------------------------------------- */
+
+static void deliver_txn(struct mail *m)
+{
+	struct txn *t = (struct txn *)m;
+	t->done(t);
+}
+
+void txn_begin(struct txn *t, struct worker *w, void (*done)(struct txn *t))
+{
+	t->mail = (struct mail){.deliver = deliver_txn};
+	t->worker = w;
+	atomic_init(&t->pending, 1);
+	atomic_init(&t->error, 0);
+	t->done = done;
+}
+
+void txn_release(struct txn *t)
+{
+	if (atomic_fetch_sub(&t->pending, 1) == 1)
+		t->done(t);
+}
+
+static void txn_fail(struct txn *t, int error)
+{
+	int none = 0;
+	atomic_compare_exchange_strong(&t->error, &none, error);
+}
+
+/*
+ * Writer threads: every frame of the list is durable, or has failed. Mail is collected for each worker, so that a group commit rings
+ * each bell once. Dead letters and data have the same hook.
+ */
+void ingest_on_durable(void *arg, struct frame *list)
+{
+	struct ingest_hub *hub = arg;
+	struct mail *first[MAX_WORKERS] = {0}, *last[MAX_WORKERS];
+	for (struct frame *f = list; f; f = f->next) {
+		struct txn *t = f->owner;
+		if (!t)
+			continue;
+		if (f->error)
+			txn_fail(t, f->error);
+		if (atomic_fetch_sub(&t->pending, 1) != 1)
+			continue;
+		if (!t->worker) {
+			t->done(t);
+			continue;
+		}
+		unsigned w = worker_index(t->worker);
+		t->mail.next = NULL;
+		if (first[w])
+			last[w]->next = &t->mail;
+		else
+			first[w] = &t->mail;
+		last[w] = &t->mail;
+	}
+	for (unsigned w = 0; w < hub->worker_count; w++)
+		if (first[w])
+			worker_post_list(hub->workers[w], first[w], last[w]);
+	frame_free_list(list);
+}
+
+/* ---- full buffers --------------------------------------------------------------------------------------------- */
+
+static void wake_all(struct ingest *in)
+{
+	struct parked_waiter *list = in->waiting;
+	in->waiting = NULL;
+	if (list)
+		list->prev = &list;
+	while (list) {
+		struct parked_waiter *w = list;
+		ingest_unwait(w);
+		w->wake(w);
+	}
+}
+
+static void deliver_space(struct mail *m)
+{
+	struct space_mail *s = (struct space_mail *)m;
+	atomic_store(&s->posted, false);
+	wake_all(worker_ingest(s->worker));
+}
+
+void ingest_on_space(void *arg)
+{
+	struct ingest_hub *hub = arg;
+	for (unsigned i = 0; i < hub->worker_count; i++)
+		if (!atomic_exchange(&hub->space[i].posted, true))
+			worker_post(hub->workers[i], &hub->space[i].mail);
+}
+
+struct ingest_hub *ingest_hub_new(struct unmatched *unmatched)
+{
+	struct ingest_hub *hub = mem_zalloc(sizeof *hub);
+	hub->unmatched = unmatched;
+	return hub;
+}
+
+void ingest_hub_set_dead(struct ingest_hub *hub, struct dead_letters *dead)
+{
+	hub->dead = dead;
+}
+
+struct dead_letters *ingest_hub_dead(const struct ingest_hub *hub)
+{
+	return hub->dead;
+}
+
+void ingest_hub_free(struct ingest_hub *hub)
+{
+	mem_free(hub);
+}
+
+void ingest_hub_add(struct ingest_hub *hub, struct worker *w)
+{
+	struct space_mail *s = &hub->space[hub->worker_count];
+	s->mail.deliver = deliver_space;
+	s->worker = w;
+	hub->workers[hub->worker_count++] = w;
+}
+
+void ingest_wait(struct ingest *in, struct parked_waiter *w)
+{
+	if (w->prev)
+		return;
+	w->next = in->waiting;
+	w->prev = &in->waiting;
+	if (w->next)
+		w->next->prev = &w->next;
+	in->waiting = w;
+}
+
+void ingest_unwait(struct parked_waiter *w)
+{
+	if (!w->prev)
+		return;
+	*w->prev = w->next;
+	if (w->next)
+		w->next->prev = w->prev;
+	w->prev = NULL;
+	w->next = NULL;
+}
+
+static void park(struct ingest *in, struct buffer *buffer, struct frame *f, struct span stage, int64_t due_ns)
+{
+	struct parked_frame *p = mem_alloc(sizeof *p + stage.n);
+	*p = (struct parked_frame){.buffer = buffer, .frame = f, .due_ns = due_ns, .stage_len = stage.n};
+	if (stage.n)
+		memcpy(p->stage, stage.p, stage.n);
+	if (in->parked->last)
+		in->parked->last->next = p;
+	else
+		in->parked->first = p;
+	in->parked->last = p;
+	in->parked->bytes += frame_disk_size(f);
+}
+
+/* A frame that nobody will store: its sender gets no ack, so that it repeats the message elsewhere or later. */
+static void refuse(struct ingest *in, struct frame *f, int error)
+{
+	counter_add(in->source->n.refused, f->count);
+	struct txn *t = f->owner;
+	if (t) {
+		txn_fail(t, error);
+		txn_release(t);
+	}
+	frame_free(f);
+}
+
+bool ingest_unpark(struct ingest *in, struct parked *parked)
+{
+	while (parked->first) {
+		struct parked_frame *p = parked->first;
+		struct frame *f = p->frame;
+		size_t bytes = frame_disk_size(f);
+		enum buffer_admit admit = buffer_admit(p->buffer, bytes);
+		if (admit == BUFFER_WAIT)
+			return false;
+		parked->bytes -= bytes;
+		parked->first = p->next;
+		if (!parked->first)
+			parked->last = NULL;
+		if (admit == BUFFER_OK)
+			buffer_append(p->buffer, f, span_of(p->stage, p->stage_len), p->due_ns);
+		else
+			refuse(in, f, ENOSPC);
+		mem_free(p);
+	}
+	return true;
+}
+
+void ingest_drop_parked(struct ingest *in, struct parked *parked)
+{
+	while (parked->first) {
+		struct parked_frame *p = parked->first;
+		parked->first = p->next;
+		refuse(in, p->frame, ECANCELED);
+		mem_free(p);
+	}
+	*parked = (struct parked){0};
+}
+
+/* ---- frames ----------------------------------------------------------------------------------------------------- */
+
+void ingest_new_key(struct ingest *in, uint8_t key[FRAME_KEY_LEN])
+{
+	uint8_t counter[8];
+	be64_put(counter, in->key_counter++);
+	memcpy(key, in->key_seed, sizeof in->key_seed);
+	memcpy(key + sizeof in->key_seed, counter + 3, 5);
+}
+
+static void hand_over(struct staged *s)
+{
+	buffer_append(s->buffer, s->first, (struct span){0}, 0);
+	*s = (struct staged){.buffer = s->buffer};
+}
+
+static void stage_frame(struct ingest *in, struct buffer *buffer, struct frame *f)
+{
+	struct staged *s = in->staged, *end = s + in->staged_count;
+	while (s < end && s->buffer != buffer)
+		s++;
+	if (s == end) {
+		if (in->staged_count == STAGES_MAX) {
+			buffer_append(buffer, f, (struct span){0}, 0);
+			return;
+		}
+		in->staged_count++;
+		*s = (struct staged){.buffer = buffer};
+	}
+	if (s->last)
+		s->last->next = f;
+	else
+		s->first = f;
+	s->last = f;
+	s->bytes += frame_disk_size(f);
+	if (s->bytes >= RUN_MAX)
+		hand_over(s);
+}
+
+/* Gives a frame to its buffer, or parks it behind those that wait already: a peer's order is kept. */
+static void give(struct ingest *in, struct buffer *buffer, struct frame *f, struct span stage, int64_t due_ns)
+{
+	f->owner = in->txn;
+	if (in->txn)
+		atomic_fetch_add_explicit(&in->txn->pending, 1, memory_order_relaxed);
+	enum buffer_admit admit = in->parked->first ? BUFFER_WAIT : buffer_admit(buffer, frame_disk_size(f));
+	if (admit == BUFFER_WAIT) {
+		park(in, buffer, f, stage, due_ns);
+	} else if (admit == BUFFER_REFUSED) {
+		static struct log_limit limit;
+		uint64_t held;
+		if (log_allowed(&limit, 10 * NS_PER_S, &held))
+			log_error(in->source->id,
+				"a buffer takes nothing more: messages for it are not acknowledged, so that their "
+				"senders "
+				"keep them; the messages of the buffer before this one say why",
+				LOG_B("tag", frame_tag(f)), LOG_U("held_back", held));
+		refuse(in, f, ENOSPC);
+	} else if (stage.n || due_ns) {
+		buffer_append(buffer, f, stage, due_ns);
+	} else {
+		stage_frame(in, buffer, f);
+	}
+}
+
+static void no_memory(struct ingest *in, size_t bytes, uint32_t count)
+{
+	static struct log_limit limit;
+	uint64_t held;
+	counter_add(in->source->n.refused, count);
+	if (in->txn)
+		txn_fail(in->txn, ENOMEM);
+	if (log_allowed(&limit, 10 * NS_PER_S, &held))
+		log_error(in->source->id,
+			"no memory for a message: it is not acknowledged, so that its sender keeps it",
+			LOG_U("bytes", bytes), LOG_U("held_back", held));
+}
+
+static struct frame *new_frame(
+	struct ingest *in, enum frame_type type, struct span tag, struct span info, struct span entries, uint32_t count)
+{
+	struct frame *f = frame_new(type, tag, info, entries.n);
+	if (!f) {
+		no_memory(in, entries.n, count);
+		return NULL;
+	}
+	memcpy(frame_entries(f), entries.p, entries.n);
+	f->entries_len = entries.n;
+	f->count = count;
+	f->received_ns = in->now_ns;
+	return f;
+}
+
+void ingest_append(struct ingest *in, struct output *o, const struct batch *b, struct span stage, int64_t due_ns)
+{
+	struct frame *f = new_frame(in, FRAME_DATA, b->tag, (struct span){0}, b->entries, b->count);
+	if (!f)
+		return;
+	f->received_ns = b->received_ns;
+	memcpy(f->key, b->key, FRAME_KEY_LEN);
+	give(in, flow_buffer(o->flow), f, stage, due_ns);
+}
+
+void ingest_dead(
+	struct ingest *in, struct span tag, struct span raw, uint32_t count, const char *reason, struct txn *txn)
+{
+	struct buf info;
+	struct txn *outer = in->txn;
+	buf_init(&info, DEAD_LETTER_INFO_MAX);
+	dead_letter_info(&info, &(struct dead_letter){.plugin = in->source->id, .reason = reason});
+	in->txn = txn;
+	struct frame *f = new_frame(in, FRAME_DEAD, tag, buf_span(&info), raw, count);
+	if (f) {
+		ingest_new_key(in, f->key);
+		give(in, dead_letters_buffer(in->hub->dead), f, (struct span){0}, 0);
+		dead_letters_count(in->hub->dead, in->source->id, reason, count);
+	}
+	in->txn = outer;
+	buf_free(&info);
+}
+
+/* ---- routes ------------------------------------------------------------------------------------------------------- */
+
+void ingest_emit(struct ingest *in, struct output *o, const struct batch *b)
+{
+	counter_add(o->n.emitted_events, b->count);
+	counter_add(o->n.emitted_batches, 1);
+	if (o->plugin->output->emit)
+		o->plugin->output->emit(o, in, b);
+	else
+		ingest_append(in, o, b, (struct span){0}, 0);
+}
+
+void ingest_route(struct ingest *in, const struct router *r, const struct batch *b)
+{
+	if (in->depth == RELABEL_MAX) {
+		static struct log_limit limit;
+		uint64_t held;
+		if (log_allowed(&limit, 10 * NS_PER_S, &held))
+			log_error(in->source->id,
+				"events went through 16 labels without an end: the configuration sends them in a "
+				"circle; "
+				"they are dead letters now",
+				LOG_B("tag", b->tag), LOG_S("label", router_label(r)), LOG_U("held_back", held));
+		ingest_dead(in, b->tag, b->entries, b->count, "label_loop", in->txn);
+		return;
+	}
+	in->depth++;
+	const struct route *route = router_find(r, in->routes, b->tag);
+	struct batch now = *b;
+	for (unsigned i = 0; i < route->filter_count && now.count; i++) {
+		struct filter *f = route->filters[i];
+		struct buf *out = &in->filtered[i & 1];
+		buf_clear(out);
+		counter_add(f->n.in, now.count);
+		uint32_t count = f->plugin->filter->apply(f, in, &now, out);
+		counter_add(f->n.out, count);
+		if (count < now.count)
+			counter_add(in->source->n.filtered, now.count - count);
+		now.entries = buf_span(out);
+		now.count = count;
+	}
+	if (now.count && route->output) {
+		ingest_emit(in, route->output, &now);
+	} else if (now.count) {
+		counter_add(in->source->n.unmatched, now.count);
+		unmatched_warn(in->hub->unmatched, now.tag, now.count);
+	}
+	in->depth--;
+}
+
+void ingest_message(struct ingest *in, const struct batch *b, struct txn *txn)
+{
+	in->txn = txn;
+	ingest_route(in, in->source->router, b);
+	in->txn = NULL;
+}
+
+static void end_run(struct ingest *in)
+{
+	if (!in->run_count)
+		return;
+	struct batch b = {
+		.tag = buf_span(&in->run_tag),
+		.entries = buf_span(&in->run),
+		.count = in->run_count,
+		.received_ns = in->now_ns,
+	};
+	ingest_new_key(in, b.key);
+	in->run_count = 0;
+	ingest_route(in, in->source->router, &b);
+	buf_clear(&in->run);
+}
+
+void ingest_events(struct ingest *in, struct span tag, struct span head, struct span entries, uint32_t count)
+{
+	if (in->run_count && (!span_eq(tag, buf_span(&in->run_tag)) || in->run.n + entries.n > RUN_MAX))
+		end_run(in);
+	if (!in->run_count) {
+		buf_clear(&in->run_tag);
+		buf_clear(&in->run);
+		buf_put_span(&in->run_tag, tag);
+	}
+	if (!buf_reserve(&in->run, head.n + entries.n)) {
+		in->run.failed = false; /* what is in it is whole */
+		end_run(in);
+		no_memory(in, entries.n, count);
+		return;
+	}
+	buf_put_span(&in->run, head);
+	buf_put_span(&in->run, entries);
+	in->run_count += count;
+}
+
+/* ---- a turn ------------------------------------------------------------------------------------------------------- */
+
+void ingest_open(struct ingest *in, struct source *source, struct parked *parked)
+{
+	in->source = source;
+	in->parked = parked;
+	in->now_ns = clock_wall_ns();
+	route_cache_trim(in->routes);
+}
+
+void ingest_close(struct ingest *in)
+{
+	end_run(in);
+	for (unsigned i = 0; i < in->staged_count; i++)
+		if (in->staged[i].first)
+			hand_over(&in->staged[i]);
+	in->staged_count = 0;
+	if (in->run.cap > RUN_MAX * 4)
+		buf_free(&in->run);
+	for (int i = 0; i < 2; i++)
+		if (in->filtered[i].cap > RUN_MAX * 4)
+			buf_free(&in->filtered[i]);
+}
+
+int64_t ingest_now(const struct ingest *in)
+{
+	return in->now_ns;
+}
+
+/* A buffer's word that there is room may have been for somebody else, who has used it up: ask again each second. */
+static void on_tick(void *arg)
+{
+	wake_all(arg);
+}
+
+struct ingest *ingest_new(struct worker *w, struct ingest_hub *hub)
+{
+	struct ingest *in = mem_zalloc(sizeof *in);
+	in->worker = w;
+	in->hub = hub;
+	in->routes = route_cache_new();
+	buf_init(&in->run, 1u << 30);
+	buf_init(&in->run_tag, 1u << 20);
+	buf_init(&in->filtered[0], 1u << 30);
+	buf_init(&in->filtered[1], 1u << 30);
+	if (getrandom(in->key_seed, sizeof in->key_seed, 0) != sizeof in->key_seed) {
+		/* Without random numbers no two keys can be promised to differ. */
+		log_error(NULL, "the system gives no random numbers: leaving");
+		_exit(EX_OSERR);
+	}
+	in->tick = worker_tick(w, on_tick, in);
+	return in;
+}
+
+void ingest_free(struct ingest *in)
+{
+	if (!in)
+		return;
+	route_cache_free(in->routes);
+	buf_free(&in->run);
+	buf_free(&in->run_tag);
+	buf_free(&in->filtered[0]);
+	buf_free(&in->filtered[1]);
+	mem_free(in);
+}

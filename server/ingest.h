@@ -1,0 +1,111 @@
+/*
+ * ingest.h: from decoded events to frames in buffers: identity, route, filters, append. One for each worker; everything here runs in
+ * that worker's thread unless it says otherwise.
+ *
+ *     source: ingest_open ─ ingest_events / ingest_message / ingest_dead ... ─ ingest_close
+ *                               │ router_find ─ filters ─ output
+ *                               └ ingest_append (by a buffered output) ─ frame ─ buffer_append ─ on_durable ─ txn done (ack)
+ */
+#ifndef WEIR_INGEST_H
+#define WEIR_INGEST_H
+
+#include "batch.h"
+#include "buffer/buffer.h"
+#include "worker.h"
+
+struct source;
+struct output;
+
+/*
+ * What a source waits for before it acknowledges: all frames made from one message. Embedded in the source's own record of the message. The
+ * frames point to it, so it must live until `done` was called.
+ */
+struct txn {
+	struct mail mail;
+	struct worker *worker;	  /* NULL: done is called in the writer's thread */
+	_Atomic unsigned pending; /* frames that are not durable yet, and one for the source while it is being built */
+	_Atomic int error;	  /* errno of a frame that failed; 0 = all is durable */
+	void (*done)(struct txn *t); /* once, in the worker's thread */
+};
+
+/* Frames that a full buffer did not take. Belongs to what has to wait with them (a connection), which stops reading while there are some. */
+struct parked {
+	struct parked_frame *first, *last;
+	size_t bytes;
+};
+
+struct ingest *ingest_new(struct worker *w, struct ingest_hub *hub);
+void ingest_free(struct ingest *in); /* NULL is allowed */
+
+/* Brackets what is made from one turn of reading of one peer. `parked` gets the frames that full buffers did not take. */
+void ingest_open(struct ingest *in, struct source *source, struct parked *parked);
+void ingest_close(struct ingest *in);
+
+/* The wall clock at ingest_open: the time of receipt of all of the turn. */
+int64_t ingest_now(const struct ingest *in);
+
+/* Starts a txn with one reference for the caller, who ends it with txn_release once everything of the message has been given to ingest. */
+void txn_begin(struct txn *t, struct worker *w, void (*done)(struct txn *t));
+void txn_release(struct txn *t);
+
+/*
+ * Events without a txn (nobody waits for an ack). Successive ones under the same tag become one frame. `head` is put before the entries: 0x92 for an
+ * event whose array header is missing, or nothing.
+ */
+void ingest_events(struct ingest *in, struct span tag, struct span head, struct span entries, uint32_t count);
+
+/* A message with an identity of its own (key) and somebody who waits (txn, may be NULL). */
+void ingest_message(struct ingest *in, const struct batch *b, struct txn *txn);
+
+/* A key that no frame had before. */
+void ingest_new_key(struct ingest *in, uint8_t key[FRAME_KEY_LEN]);
+
+/* Something that cannot become events (of which there were `count`): to the dead letters, with a fixed word for the reason. `txn` may be NULL. */
+void ingest_dead(
+	struct ingest *in, struct span tag, struct span raw, uint32_t count, const char *reason, struct txn *txn);
+
+/* Tries the parked frames again; true if none are left. */
+bool ingest_unpark(struct ingest *in, struct parked *parked);
+/* Gives them up (shutdown at its deadline): counted as refused, their txns fail. */
+void ingest_drop_parked(struct ingest *in, struct parked *parked);
+
+/* The holder of parked frames has `wake` called in the worker's thread when a buffer has room again, or after a second. */
+struct parked_waiter {
+	struct parked_waiter *next, **prev;
+	void (*wake)(struct parked_waiter *w);
+};
+void ingest_wait(struct ingest *in, struct parked_waiter *w);
+void ingest_unwait(struct parked_waiter *w); /* if it waits */
+
+/* ---- for outputs ---------------------------------------------------------------------------------------------- */
+
+/* Makes a frame of the batch (under the txn of the message that is being handled) for the output's buffer. */
+void ingest_append(struct ingest *in, struct output *o, const struct batch *b, struct span stage, int64_t due_ns);
+
+/* Gives a batch to an output (copy's stores). */
+void ingest_emit(struct ingest *in, struct output *o, const struct batch *b);
+
+/* Sends a batch through a router (relabel, rewrite_tag_filter, ...) under the message that is being handled. */
+struct router;
+void ingest_route(struct ingest *in, const struct router *r, const struct batch *b);
+
+/* ---- what the workers share ----------------------------------------------------------------------------------- */
+
+#define INGEST_MAX_WORKERS 256
+
+struct dead_letters;
+struct unmatched;
+struct ingest_hub;
+struct ingest_hub *ingest_hub_new(struct unmatched *unmatched);
+/* Before any source is started. The store's own buffer has the hub for its hooks, so the hub is there first. */
+void ingest_hub_set_dead(struct ingest_hub *hub, struct dead_letters *dead);
+struct dead_letters *ingest_hub_dead(const struct ingest_hub *hub);
+void ingest_hub_free(struct ingest_hub *hub); /* NULL is allowed */
+/* Start-up, before any buffer is open: at most INGEST_MAX_WORKERS. */
+void ingest_hub_add(struct ingest_hub *hub, struct worker *w);
+
+/* The hooks of every buffer (buffer.h), with the hub as their argument. on_durable: writer threads. */
+void ingest_on_durable(void *hub, struct frame *list);
+void ingest_on_space(void *hub);
+
+#endif
