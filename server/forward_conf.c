@@ -1,0 +1,333 @@
+#include "forward_conf.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define AT(field)	 offsetof(struct forward_conf, field)
+#define USER_AT(field)	 offsetof(struct forward_user_conf, field)
+#define CLIENT_AT(field) offsetof(struct forward_client_conf, field)
+#define SEC_AT(field)	 offsetof(struct forward_security_conf, field)
+
+/* ---- <security> ------------------------------------------------------------------------------------------------- */
+
+static const struct conf_param user_params[] = {
+	{.name = "username",
+		.type = CONF_STRING,
+		.offset = USER_AT(username),
+		.required = true,
+		.help = "The user's name."},
+	{.name = "password",
+		.type = CONF_STRING,
+		.offset = USER_AT(password),
+		.required = true,
+		.secret = true,
+		.help = "The user's password."},
+	{.name = NULL},
+};
+
+static const struct conf_schema user_schema = {
+	.name = "user",
+	.title = "user of the forward input",
+	.size = sizeof(struct forward_user_conf),
+	.params = user_params,
+	.help = "A user that user_auth lets in.",
+};
+
+static const struct conf_param client_params[] = {
+	{.name = "host",
+		.type = CONF_STRING,
+		.offset = CLIENT_AT(host),
+		.help = "The client's name or address; looked up once, at start."},
+	{.name = "network",
+		.type = CONF_STRING,
+		.offset = CLIENT_AT(network),
+		.help = "A network of clients: 10.0.0.0/8, fd00::/8."},
+	{.name = "shared_key",
+		.type = CONF_STRING,
+		.offset = CLIENT_AT(shared_key),
+		.secret = true,
+		.help = "A key for these clients. Default: the one of <security>."},
+	{.name = "users",
+		.type = CONF_ARRAY,
+		.offset = CLIENT_AT(users),
+		.help = "The users that may come from there. Default: all."},
+	{.name = NULL},
+};
+
+static void check_client(void *conf, struct conf_report *r)
+{
+	const struct forward_client_conf *c = conf;
+	if (!c->host == !c->network)
+		conf_report_add(
+			r, CONF_ERROR, c->common.pos, "<client> needs either 'host' or 'network', and not both");
+}
+
+static const struct conf_schema client_schema = {
+	.name = "client",
+	.title = "client of the forward input",
+	.size = sizeof(struct forward_client_conf),
+	.params = client_params,
+	.check = check_client,
+	.help = "A client or network with a key or users of its own. The first one that the peer's address fits "
+		"counts.",
+};
+
+static const struct conf_param security_params[] = {
+	{.name = "self_hostname",
+		.type = CONF_STRING,
+		.offset = SEC_AT(self_hostname),
+		.required = true,
+		.help = "The name that weir gives itself in the handshake. It must differ from the senders' own."},
+	{.name = "shared_key",
+		.type = CONF_STRING,
+		.offset = SEC_AT(shared_key),
+		.required = true,
+		.secret = true,
+		.help = "The key that senders and weir share. May be empty (Fluent Bit's Empty_Shared_Key)."},
+	{.name = "user_auth",
+		.type = CONF_BOOL,
+		.offset = SEC_AT(user_auth),
+		.value = "false",
+		.help = "Senders also need a user and its password."},
+	{.name = "allow_anonymous_source",
+		.type = CONF_BOOL,
+		.offset = SEC_AT(allow_anonymous_source),
+		.value = "true",
+		.help = "Senders that no <client> fits are served, with the key of <security>."},
+	{.name = NULL},
+};
+
+static const struct conf_sub security_subs[] = {
+	{.schema = &user_schema, .offset = SEC_AT(users), .multi = true},
+	{.schema = &client_schema, .offset = SEC_AT(clients), .multi = true},
+	{.schema = NULL},
+};
+
+static void check_security(void *conf, struct conf_report *r)
+{
+	const struct forward_security_conf *c = conf;
+	if (c->user_auth && !c->users.n)
+		conf_report_add(
+			r, CONF_ERROR, conf_where(c, "user_auth"), "<user> sections required if user_auth enabled");
+	if (!c->allow_anonymous_source && !c->clients.n)
+		conf_report_add(r, CONF_ERROR, conf_where(c, "allow_anonymous_source"),
+			"<client> sections required if allow_anonymous_source disabled");
+}
+
+static const struct conf_schema security_schema = {
+	.name = "security",
+	.title = "security of the forward input",
+	.size = sizeof(struct forward_security_conf),
+	.params = security_params,
+	.subs = security_subs,
+	.check = check_security,
+	.help = "The handshake of the forward protocol. It proves who sends, and encrypts nothing: use TLS as well.",
+};
+
+/* ---- <source> --------------------------------------------------------------------------------------------------- */
+
+/* What forward and unix have in common. */
+#define COMMON_PARAMS                                                                                                \
+	{.name = "backlog",                                                                                          \
+		.type = CONF_INT,                                                                                    \
+		.offset = AT(backlog),                                                                               \
+		.positive = true,                                                                                    \
+		.help = "Connections that may wait to be accepted. Default: 1024."},                                 \
+		{.name = "chunk_size_limit",                                                                         \
+			.type = CONF_SIZE,                                                                           \
+			.offset = AT(chunk_size_limit),                                                              \
+			.value = "64m",                                                                              \
+			.min = 1024,                                                                                 \
+			.max = (int64_t)1 << 30,                                                                     \
+			.help = "Bytes of one message. A larger one ends its connection, without an ack. (fluentd "  \
+				"has no limit)"},                                                                    \
+		{.name = "chunk_size_warn_limit",                                                                    \
+			.type = CONF_SIZE,                                                                           \
+			.offset = AT(chunk_size_warn_limit),                                                         \
+			.positive = true,                                                                            \
+			.help = "Bytes of a message that are worth a warning."},                                     \
+		{.name = "decompression_size_limit",                                                                 \
+			.type = CONF_SIZE,                                                                           \
+			.offset = AT(decompression_size_limit),                                                      \
+			.value = "256m",                                                                             \
+			.min = 1024,                                                                                 \
+			.max = (int64_t)1 << 30,                                                                     \
+			.help = "Bytes of a compressed message's events when they are unpacked. A larger one is a "  \
+				"dead letter."},                                                                     \
+		{.name = "decompression_ratio_limit",                                                                \
+			.type = CONF_INT,                                                                            \
+			.offset = AT(decompression_ratio_limit),                                                     \
+			.value = "1000",                                                                             \
+			.min = 0,                                                                                    \
+			.max = 1000000,                                                                              \
+			.help = "How many times larger than its compressed form a message over 1 MiB may be; 0 = "   \
+				"any. Beyond it, it is "                                                             \
+				"taken for a bomb: a dead letter."},                                                 \
+		{.name = "depth_limit",                                                                              \
+			.type = CONF_INT,                                                                            \
+			.offset = AT(depth_limit),                                                                   \
+			.value = "64",                                                                               \
+			.min = 8,                                                                                    \
+			.max = 200,                                                                                  \
+			.help = "Maps and arrays within one another in one message. Deeper ones are dead letters."}, \
+		{.name = "object_limit",                                                                             \
+			.type = CONF_INT,                                                                            \
+			.offset = AT(object_limit),                                                                  \
+			.value = "4000000",                                                                          \
+			.min = 1000,                                                                                 \
+			.max = 1000000000,                                                                           \
+			.help = "msgpack objects in one message. More end the connection."},                         \
+		{.name = "skip_invalid_event",                                                                       \
+			.type = CONF_BOOL,                                                                           \
+			.offset = AT(skip_invalid_event),                                                            \
+			.value = "true",                                                                             \
+			.help = "A bad event is left out of its message (and kept as a dead letter). false: the "    \
+				"whole message is a "                                                                \
+				"dead letter."},                                                                     \
+		{.name = "tag",                                                                                      \
+			.type = CONF_STRING,                                                                         \
+			.offset = AT(tag),                                                                           \
+			.help = "The tag of all events, whatever the sender says."},                                 \
+		{.name = "add_tag_prefix",                                                                           \
+			.type = CONF_STRING,                                                                         \
+			.offset = AT(add_tag_prefix),                                                                \
+			.help = "Goes before each tag, with a dot."},                                                \
+		{.name = "max_connections",                                                                          \
+			.type = CONF_INT,                                                                            \
+			.offset = AT(max_connections),                                                               \
+			.value = "16384",                                                                            \
+			.min = 1,                                                                                    \
+			.max = 1000000,                                                                              \
+			.help = "Connections at one time; further ones are closed at once."},                        \
+		{.name = "message_timeout",                                                                          \
+			.type = CONF_TIME,                                                                           \
+			.offset = AT(message_timeout_ns),                                                            \
+			.value = "60s",                                                                              \
+			.positive = true,                                                                            \
+			.help = "How long a sender that has begun a message may say nothing. An idle connection "    \
+				"between messages may stay "                                                         \
+				"for ever."},                                                                        \
+	{                                                                                                            \
+		.name = "blocking_timeout", .type = CONF_IGNORED, .support = CONF_NOT_USED,                          \
+		.instead = "nothing blocks here"                                                                     \
+	}
+
+static const struct conf_param params[] = {
+	{.name = "bind",
+		.type = CONF_STRING,
+		.offset = AT(bind),
+		.value = "0.0.0.0",
+		.help = "The address to listen on; `::` for IPv6 and IPv4."},
+	{.name = "port",
+		.type = CONF_INT,
+		.offset = AT(port),
+		.value = "24224",
+		.min = 0,
+		.max = 65535,
+		.help = "The TCP port, and the UDP port of heartbeats."},
+	COMMON_PARAMS,
+	{.name = "linger_timeout",
+		.type = CONF_INT,
+		.offset = AT(linger_timeout),
+		.min = 0,
+		.max = 3600,
+		.support = CONF_DEPRECATED,
+		.instead = "use the transport directive",
+		.help = "SO_LINGER in seconds."},
+	{.name = "source_address_key",
+		.type = CONF_STRING,
+		.offset = AT(source_address_key),
+		.help = "The field that gets the sender's address."},
+	{.name = "source_hostname_key",
+		.type = CONF_STRING,
+		.offset = AT(source_hostname_key),
+		.help = "The field that gets the sender's name (reverse DNS)."},
+	{.name = "resolve_hostname",
+		.type = CONF_BOOL,
+		.offset = AT(resolve_hostname),
+		.help = "Look up senders' names. Set by source_hostname_key."},
+	{.name = "deny_keepalive",
+		.type = CONF_BOOL,
+		.offset = AT(deny_keepalive),
+		.value = "false",
+		.help = "Each connection is closed after its first message (and that one's ack)."},
+	{.name = "send_keepalive_packet",
+		.type = CONF_BOOL,
+		.offset = AT(send_keepalive_packet),
+		.value = "false",
+		.help = "TCP keepalive: the system finds out that a silent peer is gone."},
+	{.name = "handshake_timeout",
+		.type = CONF_TIME,
+		.offset = AT(handshake_timeout_ns),
+		.value = "10s",
+		.positive = true,
+		.help = "How long TLS and the handshake of <security> may take."},
+	{.name = NULL},
+};
+
+static const struct conf_param unix_params[] = {
+	{.name = "path",
+		.type = CONF_STRING,
+		.offset = AT(path),
+		.value = "/var/run/fluent/fluent.sock",
+		.help = "The socket's path."},
+	COMMON_PARAMS,
+	{.name = NULL},
+};
+
+static const struct conf_sub subs[] = {
+	{.schema = &transport_conf_schema, .offset = AT(transport)},
+	{.schema = &security_schema, .offset = AT(security)},
+	{.schema = NULL},
+};
+
+static void check_common(const struct forward_conf *c, struct conf_report *r)
+{
+	if (c->tag && !*c->tag)
+		conf_report_add(r, CONF_ERROR, conf_where(c, "tag"), "'tag' parameter must not be empty");
+	if (c->add_tag_prefix && !*c->add_tag_prefix)
+		conf_report_add(
+			r, CONF_ERROR, conf_where(c, "add_tag_prefix"), "'add_tag_prefix' parameter must not be empty");
+}
+
+static void check(void *conf, struct conf_report *r)
+{
+	const struct forward_conf *c = conf;
+	check_common(c, r);
+	if (c->source_hostname_key && conf_is_given(&forward_conf_schema, c, "resolve_hostname") &&
+		!c->resolve_hostname)
+		conf_report_add(r, CONF_ERROR, conf_where(c, "resolve_hostname"),
+			"resolve_hostname must be true with source_hostname_key");
+	if (c->deny_keepalive && c->send_keepalive_packet)
+		conf_report_add(r, CONF_ERROR, conf_where(c, "send_keepalive_packet"),
+			"both 'send_keepalive_packet' and 'deny_keepalive' cannot be set to true");
+	if (c->transport.n && transport_is_udp(c->transport.v[0]))
+		conf_report_add(r, CONF_ERROR, ((struct conf_common *)c->transport.v[0])->pos,
+			"valid options are tcp,tls but got udp");
+}
+
+static void check_unix(void *conf, struct conf_report *r)
+{
+	check_common(conf, r);
+}
+
+const struct conf_schema forward_conf_schema = {
+	.name = "source",
+	.title = "forward input",
+	.size = sizeof(struct forward_conf),
+	.params = params,
+	.subs = subs,
+	.check = check,
+	.help = "Takes events over the forward protocol: from fluent-bit, fluentd, Docker's fluentd log driver, Istio "
+		"Mixer and the "
+		"fluent-logger libraries, over TCP or TLS. An ack is sent when the events are on disk.",
+};
+
+const struct conf_schema unix_conf_schema = {
+	.name = "source",
+	.title = "unix input",
+	.size = sizeof(struct forward_conf),
+	.params = unix_params,
+	.check = check_unix,
+	.help = "Takes events over the forward protocol on a unix socket.",
+};

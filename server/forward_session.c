@@ -1,0 +1,666 @@
+#include "forward_session.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "forward/forward_encode.h"
+#include "forward_key.h"
+#include "inject.h"
+#include "resolver.h"
+
+#include <openssl/rand.h>
+#include <string.h>
+
+#define PING_MAX      4096u	  /* bytes of a PING */
+#define UNSENT_MAX    (64u << 10) /* bytes of acks that a peer may leave unread before it is read no further */
+#define ACKS_STUCK_NS (60 * NS_PER_S)
+#define LOG_EVERY_NS  (10 * NS_PER_S)
+
+enum session_state { SESSION_WAIT_PING, SESSION_OPEN, SESSION_ENDING };
+
+/* A message whose sender waits. */
+struct ack {
+	struct txn txn; /* first: txn_done is handed it */
+	struct ack *next;
+	struct session *session;
+	bool done, json;
+	uint32_t chunk_len;
+	uint8_t chunk[];
+};
+
+/* A bad event, copied out of the decoder until its message is known. */
+struct bad_event {
+	const char *reason;
+	size_t len;
+};
+
+struct session {
+	struct forward_shared *shared;
+	struct conn *conn;
+	enum session_state state;
+	bool mute;	 /* ENDING: no further ack may go out */
+	bool throw_acks; /* the peer does not read them */
+	bool draining;
+	bool spoke; /* a byte has come */
+	struct forward_decoder *decoder;
+	struct ack *first, *last;
+	struct parked parked;
+	struct parked_waiter waiter;
+	struct mail flush;
+	bool flush_queued;
+	int64_t handshake_until_ns, drain_until_ns;
+	struct buf bad; /* struct bad_event, bytes, ... */
+	unsigned bad_count;
+	uint64_t repeats[FORWARD_KEY_REPEATS];
+	unsigned repeat_at;
+	uint8_t nonce[FORWARD_NONCE_LEN], auth[FORWARD_NONCE_LEN];
+	char *identity;	       /* the peer's name after a handshake; NULL: its address counts */
+	struct inject *inject; /* source_address_key, source_hostname_key; NULL = none */
+	struct resolving *resolving;
+};
+
+static void on_wake(struct parked_waiter *w);
+
+static struct ingest *ingest_of(struct session *s)
+{
+	return worker_ingest(conn_worker(s->conn));
+}
+
+/* ---- the end ---------------------------------------------------------------------------------------------------- */
+
+static void end_if_owed_nothing(struct session *s)
+{
+	if (s->state == SESSION_ENDING && !s->first && !s->parked.first)
+		conn_finish(s->conn, false);
+}
+
+/* Shutdown, and nothing is half read: FIN. What the sender had under way is still stored (not acknowledged: its repetition has the same ids). */
+static void drain_if_idle(struct session *s)
+{
+	if (s->draining && s->state == SESSION_OPEN && !s->first && !s->parked.first &&
+		!forward_decoder_is_inside(s->decoder))
+		conn_finish(s->conn, true);
+}
+
+/* No more messages; acks for those before go out first. What still comes is thrown away. */
+static void end(struct session *s)
+{
+	s->state = SESSION_ENDING;
+	end_if_owed_nothing(s);
+}
+
+static void set_deadline(struct session *s, size_t left)
+{
+	int64_t at = 0;
+	if (s->state == SESSION_WAIT_PING)
+		at = s->handshake_until_ns;
+	else if (left && !s->parked.first && s->state == SESSION_OPEN)
+		at = conn_last_read(s->conn) + s->shared->message_timeout_ns;
+	if (conn_stuck_since(s->conn) && (!at || conn_stuck_since(s->conn) + ACKS_STUCK_NS < at))
+		at = conn_stuck_since(s->conn) + ACKS_STUCK_NS;
+	if (s->draining && (!at || s->drain_until_ns < at))
+		at = s->drain_until_ns;
+	conn_deadline(s->conn, at);
+}
+
+/* ---- acks --------------------------------------------------------------------------------------------------------- */
+
+static void queue_flush(struct session *s)
+{
+	if (s->flush_queued)
+		return;
+	s->flush_queued = true;
+	conn_hold(s->conn);
+	worker_defer(conn_worker(s->conn), &s->flush);
+}
+
+static void on_txn(struct txn *t)
+{
+	struct ack *a = (struct ack *)t;
+	a->done = true;
+	queue_flush(a->session);
+}
+
+static void not_stored(struct session *s, int error)
+{
+	uint64_t held;
+	counter_add(s->shared->n.closed_failed, 1);
+	if (log_allowed(&s->shared->log_failed, LOG_EVERY_NS, &held))
+		log_warn(s->shared->source->id,
+			"a message could not be stored: it is not acknowledged and its connection is closed, so that "
+			"the sender "
+			"repeats it",
+			LOG_S("peer", conn_peer(s->conn)->text), LOG_S("error", strerror(error)),
+			LOG_U("held_back", held));
+	s->mute = true;
+}
+
+static void send_ack(struct session *s, const struct ack *a)
+{
+	struct buf *out = conn_out(s->conn);
+	if (conn_unsent(s->conn) >= UNSENT_MAX && s->throw_acks) {
+		counter_add(s->shared->n.acks_thrown_away, 1);
+		return;
+	}
+	if (!forward_put_ack(out, span_of(a->chunk, a->chunk_len), a->json)) {
+		s->mute = true; /* half an ack must never go out */
+		s->state = SESSION_ENDING;
+		return;
+	}
+	counter_add(s->shared->n.acks, 1);
+}
+
+/* In the order of arrival; those behind one that is not durable yet wait for it. */
+static void deliver_flush(struct mail *m)
+{
+	struct session *s = (struct session *)((char *)m - offsetof(struct session, flush));
+	struct conn *c = s->conn;
+	s->flush_queued = false;
+	while (s->first && s->first->done) {
+		struct ack *a = s->first;
+		int error = atomic_load(&a->txn.error);
+		s->first = a->next;
+		if (!s->first)
+			s->last = NULL;
+		if (error && !s->mute) {
+			not_stored(s, error);
+			s->state = SESSION_ENDING;
+		}
+		if (!s->mute && !conn_is_ending(c))
+			send_ack(s, a);
+		mem_free(a);
+		conn_release(c); /* there is one more hold: the flush's */
+	}
+	conn_flush(c);
+	if (!conn_is_ending(c)) {
+		if (conn_unsent(c) >= UNSENT_MAX && !s->throw_acks) {
+			conn_pause(c);
+			set_deadline(s, 0);
+		}
+		if (s->shared->deny_keepalive && s->state == SESSION_OPEN && !s->first)
+			s->state = SESSION_ENDING;
+		end_if_owed_nothing(s);
+		drain_if_idle(s);
+	}
+	conn_release(c);
+}
+
+static void on_drained(struct conn *c)
+{
+	struct session *s = conn_session(c);
+	s->throw_acks = false;
+	if (!s->parked.first)
+		conn_resume(c);
+}
+
+static struct ack *owe_ack(struct session *s, const struct forward_msg *m)
+{
+	struct ack *a = mem_alloc(sizeof *a + m->chunk.n);
+	a->next = NULL;
+	a->session = s;
+	a->done = false;
+	a->json = m->json;
+	a->chunk_len = (uint32_t)m->chunk.n;
+	memcpy(a->chunk, m->chunk.p, m->chunk.n);
+	if (s->last)
+		s->last->next = a;
+	else
+		s->first = a;
+	s->last = a;
+	conn_hold(s->conn);
+	txn_begin(&a->txn, conn_worker(s->conn), on_txn);
+	return a;
+}
+
+/* ---- messages ------------------------------------------------------------------------------------------------------- */
+
+static void on_bad_event(void *arg, struct span entry, const char *reason)
+{
+	struct session *s = arg;
+	struct bad_event b = {.reason = reason, .len = entry.n};
+	if (buf_reserve(&s->bad, sizeof b + entry.n)) {
+		buf_put(&s->bad, &b, sizeof b);
+		buf_put_span(&s->bad, entry);
+	} else {
+		s->bad.failed = false;
+	}
+	s->bad_count++;
+}
+
+static void bury_bad_events(struct session *s, struct span tag, struct txn *txn)
+{
+	uint64_t held;
+	size_t at = 0;
+	struct bad_event b = {0};
+	while (at < s->bad.n) {
+		memcpy(&b, s->bad.p + at, sizeof b);
+		at += sizeof b;
+		ingest_dead(ingest_of(s), tag, span_of(s->bad.p + at, b.len), 1, b.reason, txn);
+		at += b.len;
+	}
+	if (log_allowed(&s->shared->log_skip, LOG_EVERY_NS, &held))
+		log_warn(s->shared->source->id,
+			"skip invalid event: it is kept as a dead letter, the others of its message go on, and it is "
+			"acknowledged, "
+			"as a repetition would bring the same bytes",
+			LOG_S("peer", conn_peer(s->conn)->text), LOG_B("tag", tag), LOG_S("reason", b.reason),
+			LOG_U("events", s->bad_count), LOG_U("held_back", held));
+	counter_add(s->shared->source->n.skipped, s->bad_count);
+	s->bad_count = 0;
+	buf_free(&s->bad);
+	buf_init(&s->bad, 1u << 30);
+}
+
+static struct span renamed(struct session *s, struct span tag, struct buf *out)
+{
+	if (s->shared->tag)
+		return span_str(s->shared->tag);
+	if (!s->shared->tag_prefix)
+		return tag;
+	buf_put_str(out, s->shared->tag_prefix);
+	buf_put_span(out, tag);
+	return out->failed ? tag : buf_span(out);
+}
+
+static void make_key(struct session *s, const struct forward_msg *m, struct span tag, struct batch *b)
+{
+	struct forward_key_input in = {
+		.tag = tag,
+		.chunk = m->chunk_text,
+		.entries = m->entries,
+		.peer = span_str(s->identity ? s->identity : conn_peer(s->conn)->ip),
+		.packed = m->form != FORWARD_FORM_MESSAGE,
+	};
+	forward_key_make(&in, s->repeats, &s->repeat_at, b->key);
+}
+
+static void take_events(struct session *s, const struct forward_msg *m, struct ack *a)
+{
+	struct ingest *in = ingest_of(s);
+	struct source *source = s->shared->source;
+	struct txn *txn = a ? &a->txn : NULL;
+	struct buf name, grown;
+	buf_init(&name, 8192);
+	buf_init(&grown, 1u << 31);
+	struct span tag = renamed(s, m->tag, &name);
+	struct span entries = m->entries;
+	counter_add(source->n.messages, 1);
+	counter_add(source->n.events, m->count + s->bad_count);
+	counter_add(source->n.bytes, m->raw.n);
+	if (m->markers)
+		counter_add(source->n.markers, m->markers);
+	if (s->bad_count)
+		bury_bad_events(s, tag, txn);
+	if (m->count) {
+		struct batch b = {.tag = tag, .count = m->count, .received_ns = ingest_now(in)};
+		if (a)
+			make_key(s, m, tag, &b);
+		if (s->inject && inject_apply(s->inject, entries, &grown))
+			entries = buf_span(&grown);
+		b.entries = entries;
+		if (a)
+			ingest_message(in, &b, txn);
+		else
+			ingest_events(in, tag, (struct span){0}, entries, m->count);
+	}
+	buf_free(&name);
+	buf_free(&grown);
+}
+
+static void warn_of_size(struct session *s, const struct forward_msg *m)
+{
+	uint64_t held;
+	if (s->shared->warn_size && m->raw.n > s->shared->warn_size &&
+		log_allowed(&s->shared->log_size, LOG_EVERY_NS, &held))
+		log_warn(s->shared->source->id, "Input chunk size is larger than 'chunk_size_warn_limit'",
+			LOG_B("tag", m->tag), LOG_S("peer", conn_peer(s->conn)->text),
+			LOG_U("limit", s->shared->warn_size), LOG_U("size", m->raw.n), LOG_U("held_back", held));
+}
+
+static void take_message(struct session *s, const struct forward_msg *m, bool dropped)
+{
+	struct ack *a = m->chunk.n ? owe_ack(s, m) : NULL;
+	warn_of_size(s, m);
+	if (dropped) {
+		uint64_t held;
+		counter_add(s->shared->source->n.messages, 1);
+		counter_add(s->shared->source->n.bytes, m->raw.n);
+		counter_add(s->shared->source->n.dropped, 1);
+		ingest_dead(ingest_of(s), m->tag, m->raw, 1, m->reason, a ? &a->txn : NULL);
+		if (log_allowed(&s->shared->log_skip, LOG_EVERY_NS, &held))
+			log_warn(s->shared->source->id,
+				"a message is no use: it is kept as a dead letter and acknowledged, as a repetition "
+				"would bring the "
+				"same bytes",
+				LOG_S("peer", conn_peer(s->conn)->text), LOG_S("reason", m->reason),
+				LOG_U("bytes", m->raw.n), LOG_U("held_back", held));
+	} else {
+		take_events(s, m, a);
+	}
+	if (a)
+		txn_release(&a->txn);
+}
+
+static const char *hint(const char *reason, const uint8_t *p, size_t n)
+{
+	if (n >= 2 && p[0] == 0x16 && p[1] == 0x03)
+		return "the peer speaks TLS, and this source does not: add <transport tls>, or switch TLS off at the "
+		       "sender";
+	if (n >= 4 && (memcmp(p, "GET ", 4) == 0 || memcmp(p, "POST", 4) == 0 || memcmp(p, "HEAD", 4) == 0 ||
+			      memcmp(p, "PUT ", 4) == 0))
+		return "the peer speaks HTTP: a health check or a proxy that takes this port for HTTP (name the "
+		       "Kubernetes port tcp-forward)";
+	if (n >= 1 && (p[0] == '[' || p[0] == '{') && strcmp(reason, "not_array") == 0)
+		return "the peer sends JSON, which is not served with <security>";
+	if (strcmp(reason, "too_large") == 0)
+		return "the message is larger than chunk_size_limit: raise it, or lower the sender's chunk size";
+	return "the bytes are no forward protocol, or a byte was lost: if it goes on, look at the sender";
+}
+
+static void framing_lost(struct session *s, const struct forward_msg *m, const uint8_t *p, size_t n)
+{
+	uint64_t held;
+	counter_add(s->shared->n.closed_protocol, 1);
+	if (log_allowed(&s->shared->log_protocol, LOG_EVERY_NS, &held))
+		log_warn(s->shared->source->id,
+			"a connection is closed: what it sent cannot be understood; messages before that are stored, "
+			"other "
+			"connections go on",
+			LOG_S("peer", conn_peer(s->conn)->text), LOG_S("reason", m->reason),
+			LOG_S("hint", hint(m->reason, p, n)), LOG_B("bytes", span_of(p, n < 16 ? n : 16)),
+			LOG_U("held_back", held));
+	end(s);
+}
+
+static size_t take_bytes(struct session *s, const uint8_t *p, size_t n, size_t *want)
+{
+	struct ingest *in = ingest_of(s);
+	struct forward_msg m;
+	size_t at = 0, used;
+	bool more = true;
+	ingest_open(in, s->shared->source, &s->parked);
+	while (more && at < n && s->state == SESSION_OPEN && !s->parked.first) {
+		switch (forward_decode(s->decoder, p + at, n - at, &used, want, &m)) {
+		case FORWARD_MORE:
+			more = false;
+			break;
+		case FORWARD_HEARTBEAT:
+			counter_add(s->shared->n.heartbeats, 1);
+			break;
+		case FORWARD_EVENTS:
+			take_message(s, &m, false);
+			break;
+		case FORWARD_DROPPED:
+			take_message(s, &m, true);
+			break;
+		case FORWARD_CLOSE:
+			framing_lost(s, &m, p + at, n - at);
+			break;
+		}
+		at += used;
+		if (used && s->shared->deny_keepalive)
+			more = false;
+	}
+	ingest_close(in);
+	if (s->state == SESSION_ENDING)
+		return n;
+	if (s->parked.first) {
+		conn_pause(s->conn);
+		ingest_wait(in, &s->waiter);
+	} else if (at && s->shared->deny_keepalive) {
+		/* The one message has come; the end is after its ack. */
+		if (s->first)
+			conn_pause(s->conn);
+		else
+			end(s);
+	}
+	return at;
+}
+
+static void on_wake(struct parked_waiter *w)
+{
+	struct session *s = (struct session *)((char *)w - offsetof(struct session, waiter));
+	struct ingest *in = ingest_of(s);
+	struct conn *c = s->conn;
+	conn_hold(c);
+	ingest_open(in, s->shared->source, &s->parked);
+	bool free = ingest_unpark(in, &s->parked);
+	ingest_close(in);
+	if (!free)
+		ingest_wait(in, &s->waiter);
+	else if (s->state == SESSION_ENDING)
+		end_if_owed_nothing(s);
+	else if (conn_unsent(c) < UNSENT_MAX || s->throw_acks)
+		conn_resume(c);
+	conn_release(c);
+}
+
+/* ---- handshake --------------------------------------------------------------------------------------------------------- */
+
+static void say_helo(struct session *s)
+{
+	const struct forward_security *sec = s->shared->security;
+	if (RAND_bytes(s->nonce, sizeof s->nonce) != 1 || RAND_bytes(s->auth, sizeof s->auth) != 1 ||
+		!forward_put_helo(
+			conn_out(s->conn), s->nonce, sec->user_auth ? s->auth : NULL, !s->shared->deny_keepalive)) {
+		conn_abort(s->conn);
+		return;
+	}
+	conn_flush(s->conn);
+}
+
+static void refuse_peer(struct session *s, const char *reason)
+{
+	uint64_t held;
+	counter_add(s->shared->n.closed_auth, 1);
+	if (log_allowed(&s->shared->log_auth, LOG_EVERY_NS, &held))
+		log_warn(s->shared->source->id, "a sender was refused: nothing of it was taken",
+			LOG_S("peer", conn_peer(s->conn)->text), LOG_S("reason", reason),
+			LOG_S("hint", "compare its shared_key, user and password with <security>; `denied` means that "
+				      "no <client> fits its "
+				      "address"),
+			LOG_U("held_back", held));
+	s->mute = true;
+	end(s);
+}
+
+static size_t take_ping(struct session *s, const uint8_t *p, size_t n)
+{
+	const struct forward_security *sec = s->shared->security;
+	struct forward_ping ping;
+	size_t length;
+	if (!forward_ping_length(p, n, PING_MAX, &length)) {
+		refuse_peer(s, "no PING but other bytes");
+		return n;
+	}
+	if (!length)
+		return 0;
+	forward_judge_ping(sec, s->nonce, sec->user_auth ? s->auth : NULL, &conn_peer(s->conn)->sa, span_of(p, length),
+		conn_out(s->conn), &ping);
+	conn_flush(s->conn);
+	if (ping.refusal) {
+		refuse_peer(s, ping.refusal);
+		return n;
+	}
+	s->identity = mem_printf("%s/%s", ping.client_hostname, ping.username);
+	s->state = SESSION_OPEN;
+	return length;
+}
+
+/* ---- what the connection tells -------------------------------------------------------------------------------------------- */
+
+static size_t on_bytes(struct conn *c, const uint8_t *p, size_t n, size_t *want)
+{
+	struct session *s = conn_session(c);
+	size_t used = 0;
+	s->spoke = true;
+	if (s->state == SESSION_WAIT_PING)
+		used = take_ping(s, p, n);
+	if (s->state == SESSION_OPEN && used < n)
+		used += take_bytes(s, p + used, n - used, want);
+	if (s->state == SESSION_ENDING)
+		used = n;
+	set_deadline(s, n - used);
+	if (s->draining)
+		queue_flush(s);
+	return used;
+}
+
+static void on_eof(struct conn *c, size_t left)
+{
+	struct session *s = conn_session(c);
+	if (!s->spoke)
+		counter_add(s->shared->n.heartbeats, 1); /* fluentd's transport heartbeat: connect, close */
+	else if (left && s->state == SESSION_OPEN)
+		log_debug(s->shared->source->id,
+			"a sender went away in the middle of a message: what was whole is stored",
+			LOG_S("peer", conn_peer(c)->text), LOG_U("bytes", left));
+	conn_deadline(c, 0);
+	end(s);
+}
+
+static void timed_out(struct session *s)
+{
+	uint64_t held;
+	bool handshake = s->state == SESSION_WAIT_PING || !s->decoder;
+	counter_add(s->shared->n.closed_timeout, 1);
+	if (log_allowed(&s->shared->log_timeout, LOG_EVERY_NS, &held))
+		log_warn(s->shared->source->id,
+			handshake ? "a connection is closed: its handshake did not come to an end in time"
+				  : "a connection is closed: it began a message and did not go on",
+			LOG_S("peer", conn_peer(s->conn)->text),
+			LOG_S("hint", !handshake  ? "message_timeout sets how long weir waits"
+				      : !s->spoke ? "no byte came after HELO: is the sender configured with a "
+						    "shared_key? does a proxy "
+						    "(Istio in PERMISSIVE mode) wait for the client to speak first?"
+						  : "handshake_timeout sets how long weir waits"),
+			LOG_U("held_back", held));
+	conn_abort(s->conn);
+}
+
+static void give_up_parked(struct session *s)
+{
+	struct ingest *in = ingest_of(s);
+	ingest_unwait(&s->waiter);
+	ingest_open(in, s->shared->source, &s->parked);
+	ingest_drop_parked(in, &s->parked);
+	ingest_close(in);
+}
+
+static void on_deadline(struct conn *c)
+{
+	struct session *s = conn_session(c);
+	int64_t now = clock_mono_ns();
+	if (s->draining && now >= s->drain_until_ns) {
+		s->mute = true;
+		s->state = SESSION_ENDING;
+		give_up_parked(s);
+		conn_finish(c, false);
+	} else if (conn_stuck_since(c) && now >= conn_stuck_since(c) + ACKS_STUCK_NS && s->state == SESSION_OPEN) {
+		/* Two sides that both wait for the other to read would wait for ever (FORWARD.md 6.8 has clients that never read acks). */
+		s->throw_acks = true;
+		if (!s->parked.first)
+			conn_resume(c);
+	} else {
+		timed_out(s);
+	}
+}
+
+static void open_up(struct session *s)
+{
+	if (s->shared->security)
+		say_helo(s);
+	else
+		s->state = SESSION_OPEN;
+	set_deadline(s, 0);
+}
+
+static void on_resolved(void *arg, const char *name)
+{
+	struct session *s = arg;
+	s->resolving = NULL;
+	if (s->shared->address_key || s->shared->hostname_key)
+		s->inject = inject_new(s->shared->address_key, conn_peer(s->conn)->ip, s->shared->hostname_key, name);
+	open_up(s);
+	conn_resume(s->conn);
+}
+
+static void on_ready(struct conn *c)
+{
+	struct session *s = conn_session(c);
+	s->decoder = forward_decoder_new(&s->shared->limits, on_bad_event, s);
+	if (s->shared->resolve) {
+		conn_pause(c);
+		s->resolving = resolve_peer(conn_worker(c), conn_peer(c), on_resolved, s);
+	} else {
+		if (s->shared->address_key)
+			s->inject = inject_new(s->shared->address_key, conn_peer(c)->ip, NULL, NULL);
+		open_up(s);
+	}
+}
+
+static void on_free(struct conn *c)
+{
+	struct session *s = conn_session(c);
+	if (s->parked.first)
+		give_up_parked(s);
+	ingest_unwait(&s->waiter);
+	if (s->resolving)
+		resolve_cancel(s->resolving);
+	forward_decoder_free(s->decoder);
+	buf_free(&s->bad);
+	inject_free(s->inject);
+	mem_free(s->identity);
+	atomic_fetch_sub(&s->shared->connections, 1);
+	mem_free(s);
+}
+
+const struct conn_ops forward_session_ops = {
+	.on_ready = on_ready,
+	.on_bytes = on_bytes,
+	.on_eof = on_eof,
+	.on_drained = on_drained,
+	.on_deadline = on_deadline,
+	.on_free = on_free,
+};
+
+struct session *session_new(struct forward_shared *shared)
+{
+	struct session *s = mem_zalloc(sizeof *s);
+	s->shared = shared;
+	s->state = SESSION_WAIT_PING;
+	s->waiter.wake = on_wake;
+	s->flush.deliver = deliver_flush;
+	buf_init(&s->bad, 1u << 30);
+	return s;
+}
+
+void session_begin(struct session *s, struct conn *c)
+{
+	s->conn = c;
+	s->handshake_until_ns = clock_mono_ns() + s->shared->handshake_timeout_ns;
+	conn_deadline(c, s->handshake_until_ns);
+	conn_begin(c);
+}
+
+void session_drain(struct session *s, int64_t deadline_ns)
+{
+	s->draining = true;
+	s->drain_until_ns = deadline_ns;
+	if (!s->decoder) {
+		conn_abort(s->conn); /* in the middle of TLS: nothing has been said */
+		return;
+	}
+	conn_deadline(s->conn, deadline_ns);
+	queue_flush(s);
+}
+
+void session_abort(struct session *s)
+{
+	struct conn *c = s->conn;
+	conn_hold(c);
+	s->mute = true;
+	if (s->parked.first)
+		give_up_parked(s);
+	conn_abort(c);
+	conn_release(c);
+}

@@ -1,0 +1,408 @@
+/* in_forward.c: <source> @type forward and @type unix: sockets to sessions (forward_session.h). */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "forward_conf.h"
+#include "forward_session.h"
+#include "listener.h"
+#include "pipeline.h"
+#include "server.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <unistd.h>
+
+#define DRAIN_NS       (5 * NS_PER_S) /* how long a sender in the middle of a message may keep the end waiting */
+#define LINGER_NS      (2 * NS_PER_S)
+#define DATAGRAMS_TURN 64
+
+struct in_forward {
+	struct forward_shared shared; /* first: sessions point to it */
+	const struct forward_conf *conf;
+	struct source *source;
+	struct forward_security security;
+	SSL_CTX *tls;
+	struct server *server;
+	struct listener *listener;
+	struct event *udp;
+	int udp_fd;
+	uint16_t port;
+	struct conn_limits limits;
+	struct conn_group *groups[INGEST_MAX_WORKERS]; /* each touched by its worker only */
+	struct log_limit log_full;
+	int64_t drain_until_ns;
+};
+
+/* ---- from the configuration ------------------------------------------------------------------------------------------ */
+
+/* <client host> is looked up once, at start, as in fluentd. */
+static bool resolve_client(const struct forward_client_conf *c, struct forward_client *out, struct conf_report *r)
+{
+	if (forward_client_parse(c->network ? c->network : c->host, out))
+		return true;
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
+	if (c->network) {
+		conf_report_add(r, CONF_ERROR, conf_where(c, "network"),
+			"'%s' is no network: write it as 10.0.0.0/8 or fd00::/8", c->network);
+		return false;
+	}
+	int rc = getaddrinfo(c->host, NULL, &hints, &list);
+	if (rc) {
+		conf_report_add(r, CONF_ERROR, conf_where(c, "host"), "the client host '%s' cannot be looked up: %s",
+			c->host, gai_strerror(rc));
+		return false;
+	}
+	memcpy(&out->net, list->ai_addr, list->ai_addrlen);
+	out->prefix = list->ai_family == AF_INET6 ? 128 : 32;
+	freeaddrinfo(list);
+	return true;
+}
+
+static void make_security(struct in_forward *f, const struct forward_security_conf *c, struct conf_report *r)
+{
+	struct forward_security *s = &f->security;
+	struct forward_user *users = mem_array(c->users.n, sizeof *users);
+	struct forward_client *clients = mem_array(c->clients.n, sizeof *clients);
+	for (size_t i = 0; i < c->users.n; i++) {
+		const struct forward_user_conf *u = c->users.v[i];
+		users[i] = (struct forward_user){.username = u->username, .password = u->password};
+	}
+	for (size_t i = 0; i < c->clients.n; i++) {
+		const struct forward_client_conf *cc = c->clients.v[i];
+		resolve_client(cc, &clients[i], r);
+		clients[i].shared_key = cc->shared_key;
+		clients[i].users = (const char *const *)cc->users.v;
+	}
+	*s = (struct forward_security){
+		.self_hostname = c->self_hostname,
+		.shared_key = c->shared_key,
+		.user_auth = c->user_auth,
+		.allow_anonymous_source = c->allow_anonymous_source,
+		.users = users,
+		.user_count = c->users.n,
+		.clients = clients,
+		.client_count = c->clients.n,
+	};
+	f->shared.security = s;
+	f->shared.limits.msgpack_only = true;
+}
+
+static size_t size_or(int64_t n, size_t otherwise)
+{
+	return n == CONF_NIL_INT ? otherwise : (size_t)n;
+}
+
+static void make_shared(struct in_forward *f, const struct forward_conf *c)
+{
+	f->shared.limits = forward_default_limits;
+	f->shared.limits.max_message = (size_t)c->chunk_size_limit;
+	f->shared.limits.max_decompressed = (size_t)c->decompression_size_limit;
+	f->shared.limits.max_ratio = (uint32_t)c->decompression_ratio_limit;
+	f->shared.limits.max_depth = (uint32_t)c->depth_limit;
+	f->shared.limits.max_objects = (uint32_t)c->object_limit;
+	f->shared.limits.keep_invalid = !c->skip_invalid_event;
+	f->shared.source = f->source;
+	f->shared.tag = c->tag;
+	f->shared.tag_prefix = c->add_tag_prefix ? mem_printf("%s.", c->add_tag_prefix) : NULL;
+	f->shared.address_key = c->source_address_key;
+	f->shared.hostname_key = c->source_hostname_key;
+	f->shared.resolve = c->resolve_hostname || c->source_hostname_key;
+	f->shared.deny_keepalive = c->deny_keepalive;
+	f->shared.warn_size = size_or(c->chunk_size_warn_limit, 0);
+	f->shared.message_timeout_ns = c->message_timeout_ns;
+	f->shared.handshake_timeout_ns = c->handshake_timeout_ns ? c->handshake_timeout_ns : 10 * NS_PER_S;
+}
+
+static void make_limits(struct in_forward *f, const struct forward_conf *c, const struct transport_conf *t)
+{
+	int64_t linger = c->linger_timeout != CONF_NIL_INT && c->linger_timeout > 0 ? c->linger_timeout
+			 : t							    ? t->linger_timeout
+										    : 0;
+	f->limits = (struct conn_limits){
+		.out_max = 64 << 10,
+		.linger_ns = LINGER_NS,
+		.linger_s = (int)linger,
+		.keepalive = c->send_keepalive_packet,
+		.receive_buffer = t ? (int)size_or(t->receive_buffer_size, 0) : 0,
+	};
+}
+
+static void make_counters(struct in_forward *f, struct metrics *m)
+{
+	static const char help[] = "Connections of the forward input that weir closed, by reason.";
+	const char *id = f->source->id;
+	char *labels = metrics_labels("plugin_id", id, NULL);
+	f->shared.n.accepted = metrics_counter(
+		m, "weir_forward_connections_accepted_total", labels, "Connections taken.");
+	f->shared.n.refused = metrics_counter(
+		m, "weir_forward_connections_refused_total", labels, "Connections over max_connections.");
+	f->shared.n.heartbeats = metrics_counter(
+		m, "weir_forward_heartbeats_total", labels, "Heartbeats over TCP and UDP.");
+	f->shared.n.acks = metrics_counter(m, "weir_forward_acks_total", labels, "Acks sent.");
+	f->shared.n.acks_thrown_away = metrics_counter(m, "weir_forward_acks_thrown_away_total", labels,
+		"Acks that were not sent because the peer does not read them.");
+	mem_free(labels);
+	struct {
+		struct counter **counter;
+		const char *reason;
+	} closed[] = {
+		{&f->shared.n.closed_protocol, "protocol"},
+		{&f->shared.n.closed_timeout, "timeout"},
+		{&f->shared.n.closed_auth, "auth"},
+		{&f->shared.n.closed_failed, "not_stored"},
+	};
+	for (size_t i = 0; i < sizeof closed / sizeof *closed; i++) {
+		labels = metrics_labels("plugin_id", id, "reason", closed[i].reason, NULL);
+		*closed[i].counter = metrics_counter(m, "weir_forward_connections_closed_total", labels, help);
+		mem_free(labels);
+	}
+}
+
+static void destroy(void *self)
+{
+	struct in_forward *f = self;
+	if (!f)
+		return;
+	SSL_CTX_free(f->tls);
+	mem_free((void *)(uintptr_t)f->security.users);
+	mem_free((void *)(uintptr_t)f->security.clients);
+	mem_free(f->shared.tag_prefix);
+	mem_free(f);
+}
+
+static void *create(struct source *s, struct builder *b)
+{
+	const struct forward_conf *c = s->conf;
+	const struct transport_conf *t = c->transport.n ? c->transport.v[0] : NULL;
+	struct in_forward *f = mem_zalloc(sizeof *f);
+	struct err err;
+	f->conf = c;
+	f->source = s;
+	f->udp_fd = -1;
+	make_shared(f, c);
+	make_limits(f, c, t);
+	make_counters(f, builder_metrics(b));
+	if (c->security.n)
+		make_security(f, c->security.v[0], builder_report(b));
+	if (transport_is_tls(t) && !(f->tls = transport_tls_context(t, &err)))
+		conf_report_add(builder_report(b), CONF_ERROR, t->common.pos, "%s", err.text);
+	return f;
+}
+
+/* ---- connections --------------------------------------------------------------------------------------------------------- */
+
+static bool admit(void *arg, const struct peer *peer)
+{
+	struct in_forward *f = arg;
+	uint64_t held;
+	if (atomic_fetch_add(&f->shared.connections, 1) < (unsigned)f->conf->max_connections) {
+		counter_add(f->shared.n.accepted, 1);
+		return true;
+	}
+	atomic_fetch_sub(&f->shared.connections, 1);
+	counter_add(f->shared.n.refused, 1);
+	if (log_allowed(&f->log_full, 10 * NS_PER_S, &held))
+		log_warn(f->source->id, "a connection was refused: there are max_connections already",
+			LOG_S("peer", peer->text), LOG_I("max_connections", f->conf->max_connections),
+			LOG_U("held_back", held));
+	return false;
+}
+
+static void adopt(void *arg, struct worker *w, int fd, const struct peer *peer)
+{
+	struct in_forward *f = arg;
+	struct conn_group **g = &f->groups[worker_index(w)];
+	if (!*g)
+		*g = conn_group_new(w, &forward_session_ops, &f->limits, f->source->id);
+	struct session *s = session_new(&f->shared);
+	struct conn *c = conn_new(*g, fd, peer, f->tls, s);
+	if (c)
+		session_begin(s, c);
+}
+
+/* ---- UDP heartbeats -------------------------------------------------------------------------------------------------------- */
+
+/* One byte back, from the address it came to (IP_PKTINFO): fluentd ignores an answer from another one. Never more than one byte: no amplifier. */
+static void answer_heartbeat(struct in_forward *f, struct msghdr *in)
+{
+	char zero = 0;
+	struct iovec v = {.iov_base = &zero, .iov_len = 1};
+	struct msghdr out = *in;
+	out.msg_iov = &v;
+	out.msg_iovlen = 1;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&out); c; c = CMSG_NXTHDR(&out, c)) {
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
+			((struct in_pktinfo *)CMSG_DATA(c))->ipi_ifindex = 0;
+	}
+	counter_add(f->shared.n.heartbeats, 1);
+	(void)!sendmsg(f->udp_fd, &out, MSG_DONTWAIT); /* a lost answer is a lost datagram: the sender asks again */
+}
+
+static void on_datagram(evutil_socket_t fd, short events, void *arg)
+{
+	(void)events;
+	for (int i = 0; i < DATAGRAMS_TURN; i++) {
+		char data[128];
+		struct sockaddr_storage from;
+		union {
+			struct cmsghdr align;
+			char room[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(struct in_pktinfo))];
+		} control;
+		struct iovec v = {.iov_base = data, .iov_len = sizeof data};
+		struct msghdr m = {
+			.msg_name = &from,
+			.msg_namelen = sizeof from,
+			.msg_iov = &v,
+			.msg_iovlen = 1,
+			.msg_control = control.room,
+			.msg_controllen = sizeof control.room,
+		};
+		if (recvmsg(fd, &m, MSG_DONTWAIT) < 0)
+			return;
+		answer_heartbeat(arg, &m);
+	}
+}
+
+static bool start_udp(struct in_forward *f, struct err *err)
+{
+	int on = 1;
+	f->udp_fd = bind_udp(f->conf->bind, f->port, err);
+	if (f->udp_fd < 0)
+		return false;
+	setsockopt(f->udp_fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
+	setsockopt(f->udp_fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
+	f->udp = event_new(server_base(f->server), f->udp_fd, EV_READ | EV_PERSIST, on_datagram, f);
+	return f->udp && event_add(f->udp, NULL) == 0;
+}
+
+/* ---- life ----------------------------------------------------------------------------------------------------------------------- */
+
+static bool is_unix(const struct in_forward *f)
+{
+	return f->conf->path != NULL;
+}
+
+static bool start(struct source *s, struct server *server, struct err *err)
+{
+	struct in_forward *f = s->self;
+	const struct forward_conf *c = f->conf;
+	struct listener_hooks hooks = {.admit = admit, .adopt = adopt, .arg = f};
+	int backlog = (int)size_or(c->backlog, 0);
+	f->server = server;
+	int fd = is_unix(f) ? listen_unix(c->path, backlog, 0, err)
+			    : listen_tcp(c->bind, (uint16_t)c->port, backlog, err);
+	if (fd < 0)
+		return false;
+	f->port = is_unix(f) ? 0 : bound_port(fd);
+	f->listener = listener_new(
+		server_base(server), fd, s->id, server_workers(server), server_worker_count(server), &hooks);
+	if (!f->listener)
+		return err_set(err, "the listener cannot be added to the event loop");
+	if (!is_unix(f) && !start_udp(f, err))
+		return false;
+	log_info(s->id, "listening port", LOG_I("port", f->port), LOG_S("bind", is_unix(f) ? c->path : c->bind),
+		LOG_S("transport", is_unix(f) ? "unix"
+				   : f->tls   ? "tls"
+					      : "tcp"));
+	return true;
+}
+
+static void drain_one(struct conn *c, void *arg)
+{
+	struct in_forward *f = arg;
+	session_drain(conn_session(c), f->drain_until_ns);
+}
+
+static void drain_group(struct worker *w, void *arg)
+{
+	struct in_forward *f = arg;
+	struct conn_group *g = f->groups[worker_index(w)];
+	if (g)
+		conn_group_each(g, drain_one, f);
+}
+
+static void stop(struct source *s)
+{
+	struct in_forward *f = s->self;
+	listener_free(f->listener);
+	f->listener = NULL;
+	if (f->udp)
+		event_free(f->udp);
+	f->udp = NULL;
+	if (f->udp_fd >= 0)
+		close(f->udp_fd);
+	f->udp_fd = -1;
+	if (is_unix(f) && f->server)
+		unlink(f->conf->path);
+	if (!f->server)
+		return;
+	f->drain_until_ns = clock_mono_ns() + DRAIN_NS;
+	for (unsigned i = 0; i < server_worker_count(f->server); i++)
+		worker_call(server_workers(f->server)[i], drain_group, f);
+}
+
+static unsigned busy(const struct source *s)
+{
+	const struct in_forward *f = s->self;
+	return atomic_load(&f->shared.connections);
+}
+
+static void abort_one(struct conn *c, void *arg)
+{
+	(void)arg;
+	session_abort(conn_session(c));
+}
+
+static void end_group(struct worker *w, void *arg)
+{
+	struct in_forward *f = arg;
+	struct conn_group **g = &f->groups[worker_index(w)];
+	if (*g) {
+		conn_group_each(*g, abort_one, NULL);
+		conn_group_free(*g);
+	}
+	*g = NULL;
+}
+
+static void end(struct source *s)
+{
+	struct in_forward *f = s->self;
+	if (f->server)
+		for (unsigned i = 0; i < server_worker_count(f->server); i++)
+			worker_call(server_workers(f->server)[i], end_group, f);
+}
+
+static void describe(const struct source *s, struct buf *out)
+{
+	const struct in_forward *f = s->self;
+	if (is_unix(f))
+		buf_printf(out, "%s", f->conf->path);
+	else
+		buf_printf(out, "%s:%lld %s%s", f->conf->bind, (long long)(f->port ? f->port : f->conf->port),
+			f->tls ? "tls" : "tcp", f->shared.security ? ", shared key" : "");
+}
+
+static const struct input_ops ops = {
+	.create = create,
+	.destroy = destroy,
+	.start = start,
+	.stop = stop,
+	.busy = busy,
+	.end = end,
+	.describe = describe,
+};
+
+const struct plugin in_forward = {
+	.kind = PLUGIN_INPUT,
+	.name = "forward",
+	.help = "Events over the forward protocol, TCP or TLS.",
+	.schema = &forward_conf_schema,
+	.input = &ops,
+};
+
+const struct plugin in_unix = {
+	.kind = PLUGIN_INPUT,
+	.name = "unix",
+	.help = "Events over the forward protocol, on a unix socket.",
+	.schema = &unix_conf_schema,
+	.input = &ops,
+};
