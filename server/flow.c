@@ -1,0 +1,422 @@
+#include "flow.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "ingest.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HOLD_MIN_NS (30 * NS_PER_S) /* between tries while somebody has to mend something */
+#define WAIT_MIN_NS (50 * NS_PER_MS)
+
+/* All flush threads pass here before they take a chunk. */
+struct gate {
+	pthread_mutex_t lock;
+	pthread_cond_t cond; /* CLOCK_MONOTONIC */
+	bool down, holding;
+	bool probing; /* one thread is trying */
+	unsigned failures;
+	int64_t next_try_ns; /* monotonic */
+	char reason[512];
+};
+
+struct flow {
+	struct output *output;
+	char *path;
+	struct buffer_options options;
+	unsigned thread_count;
+	bool flush_at_shutdown;
+	int64_t shutdown_timeout_ns;
+	bool periodic, randomize;
+	int64_t wait_ns, wait_max_ns;
+	double base;
+	struct buffer *buffer;
+	struct dead_letters *dead;
+	pthread_t *threads;
+	unsigned started;
+	atomic_bool stopping;
+	int stop_fd;
+	struct gate gate;
+	struct {
+		struct counter *chunks_done, *retries, *down;
+	} n;
+};
+
+/* ---- set-up ----------------------------------------------------------------------------------------------------- */
+
+static enum buffer_flush_mode mode_of(const struct buffer_conf *c)
+{
+	switch (c->flush_mode) {
+	case FLUSH_CONF_IMMEDIATE:
+		return BUFFER_FLUSH_IMMEDIATE;
+	case FLUSH_CONF_LAZY:
+		return BUFFER_FLUSH_LAZY;
+	default:
+		return BUFFER_FLUSH_INTERVAL;
+	}
+}
+
+static enum buffer_overflow overflow_of(const struct buffer_conf *c)
+{
+	switch (c->overflow_action) {
+	case OVERFLOW_CONF_THROW:
+		return BUFFER_THROW;
+	case OVERFLOW_CONF_DROP_OLDEST:
+		return BUFFER_DROP_OLDEST;
+	default:
+		return BUFFER_BLOCK;
+	}
+}
+
+struct flow *flow_new(struct output *o, const struct buffer_conf *c, char *take_path)
+{
+	struct flow *f = mem_zalloc(sizeof *f);
+	uint64_t limit = (uint64_t)((double)c->chunk_limit_size * c->chunk_full_threshold);
+	f->output = o;
+	f->path = take_path;
+	f->options = (struct buffer_options){
+		.name = o->id,
+		.path = f->path,
+		.chunk_limit_size = limit < 4096 ? 4096 : limit,
+		.chunk_limit_records = c->chunk_limit_records == CONF_NIL_INT ? 0 : (uint32_t)c->chunk_limit_records,
+		.total_limit_size = c->queue_limit_length == CONF_NIL_INT
+					    ? (uint64_t)c->total_limit_size
+					    : (uint64_t)c->chunk_limit_size * (uint64_t)c->queue_limit_length,
+		.min_free_bytes = (uint64_t)c->min_free_size,
+		.pending_limit = 16 << 20,
+		.flush_mode = mode_of(c),
+		.flush_interval_ns = c->flush_interval_ns,
+		.overflow = overflow_of(c),
+	};
+	f->thread_count = (unsigned)c->flush_thread_count;
+	f->flush_at_shutdown = c->flush_at_shutdown;
+	f->shutdown_timeout_ns = c->shutdown_timeout_ns;
+	f->periodic = c->retry_type == RETRY_CONF_PERIODIC;
+	f->randomize = c->retry_randomize;
+	f->wait_ns = c->retry_wait_ns;
+	f->wait_max_ns = c->retry_max_interval_ns;
+	f->base = c->retry_base;
+	f->stop_fd = -1;
+	return f;
+}
+
+static void gate_init(struct gate *g)
+{
+	pthread_condattr_t attr;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_mutex_init(&g->lock, NULL);
+	pthread_cond_init(&g->cond, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+bool flow_open(struct flow *f, struct ingest_hub *hub, struct metrics *m, struct err *err)
+{
+	struct buffer_hooks hooks = {.on_durable = ingest_on_durable, .on_space = ingest_on_space, .arg = hub};
+	char *labels = metrics_labels("plugin_id", f->output->id, "type", f->output->plugin->name, NULL);
+	f->n.chunks_done = metrics_counter(m, "weir_output_chunks_total", labels, "Chunks that were delivered whole.");
+	f->n.retries = metrics_counter(m, "weir_output_chunk_retries_total", labels,
+		"Times that a chunk was put back because some of its events were rejected for now.");
+	f->n.down = metrics_counter(m, "weir_output_failures_total", labels,
+		"Times that the destination could not be reached or refused everything.");
+	mem_free(labels);
+	f->dead = ingest_hub_dead(hub);
+	gate_init(&f->gate);
+	f->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (f->stop_fd < 0)
+		return err_sys(err, errno, "no descriptor for the flush threads");
+	f->buffer = buffer_open(&f->options, &hooks, &vfs_posix, err);
+	return f->buffer ? true : err_wrap(err, "the buffer of %s cannot be opened", f->output->id);
+}
+
+struct buffer *flow_buffer(const struct flow *f)
+{
+	return f->buffer;
+}
+
+struct dead_letters *flow_dead_letters(const struct flow *f)
+{
+	return f->dead;
+}
+
+const char *flow_path(const struct flow *f)
+{
+	return f->path;
+}
+
+unsigned flow_threads(const struct flow *f)
+{
+	return f->thread_count;
+}
+
+void flow_flush(struct flow *f)
+{
+	buffer_flush_all(f->buffer);
+	pthread_mutex_lock(&f->gate.lock);
+	f->gate.next_try_ns = 0;
+	pthread_cond_broadcast(&f->gate.cond);
+	pthread_mutex_unlock(&f->gate.lock);
+}
+
+/* ---- when to try again --------------------------------------------------------------------------------------------- */
+
+static int64_t random_below(int64_t n)
+{
+	uint64_t r;
+	if (n <= 0 || getrandom(&r, sizeof r, 0) != sizeof r)
+		return n / 2;
+	return (int64_t)(r % (uint64_t)n);
+}
+
+/* Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ */
+static int64_t back_off(const struct flow *f, unsigned failures)
+{
+	double wait = (double)f->wait_ns;
+	if (!f->periodic && failures > 1)
+		wait *= pow(f->base, failures - 1 > 64 ? 64 : failures - 1);
+	int64_t ns = wait > (double)f->wait_max_ns ? f->wait_max_ns : (int64_t)wait;
+	if (f->randomize)
+		ns = random_below(ns);
+	return ns < WAIT_MIN_NS ? WAIT_MIN_NS : ns;
+}
+
+static struct timespec timespec_of(int64_t ns)
+{
+	return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
+}
+
+/* Waits until this thread may try: at once while all is well, else one thread (true) at a time and not before next_try. */
+static bool gate_pass(struct flow *f)
+{
+	struct gate *g = &f->gate;
+	bool probe = false;
+	pthread_mutex_lock(&g->lock);
+	while (!atomic_load(&f->stopping) && g->down) {
+		int64_t now = clock_mono_ns();
+		if (!g->probing && now >= g->next_try_ns) {
+			g->probing = probe = true;
+			break;
+		}
+		struct timespec until = timespec_of(g->probing ? now + NS_PER_S : g->next_try_ns);
+		pthread_cond_timedwait(&g->cond, &g->lock, &until);
+	}
+	pthread_mutex_unlock(&g->lock);
+	return probe;
+}
+
+static void gate_open(struct flow *f)
+{
+	struct gate *g = &f->gate;
+	pthread_mutex_lock(&g->lock);
+	if (g->down)
+		log_info(f->output->id, "the destination works again: retry succeeded", LOG_U("failures", g->failures));
+	g->down = g->holding = g->probing = false;
+	g->failures = 0;
+	g->reason[0] = 0;
+	pthread_cond_broadcast(&g->cond);
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* The probe found nothing to send, or was stopped: another one may try. */
+static void gate_leave(struct flow *f)
+{
+	struct gate *g = &f->gate;
+	pthread_mutex_lock(&g->lock);
+	g->probing = false;
+	pthread_cond_broadcast(&g->cond);
+	pthread_mutex_unlock(&g->lock);
+}
+
+static void gate_shut(struct flow *f, const struct chunk_info *info, const struct flush_report *report, bool hold)
+{
+	struct gate *g = &f->gate;
+	counter_add(f->n.down, 1);
+	pthread_mutex_lock(&g->lock);
+	g->failures++;
+	int64_t wait = back_off(f, g->failures);
+	if (hold && wait < HOLD_MIN_NS)
+		wait = f->wait_max_ns < HOLD_MIN_NS ? f->wait_max_ns : HOLD_MIN_NS;
+	if (report->retry_after_ns > wait)
+		wait = report->retry_after_ns;
+	g->next_try_ns = clock_mono_ns() + wait;
+	g->down = true;
+	g->holding = hold;
+	g->probing = false;
+	snprintf(g->reason, sizeof g->reason, "%s", report->reason);
+	unsigned failures = g->failures;
+	pthread_cond_broadcast(&g->cond);
+	pthread_mutex_unlock(&g->lock);
+	/* The first failures are told each, later ones at powers of two: an hour's outage is a dozen lines. */
+	if (failures <= 4 || (failures & (failures - 1)) == 0)
+		log_at(hold ? LOG_ERROR : LOG_WARN, f->output->id,
+			"failed to flush the buffer: events stay in it and are sent when the destination works",
+			LOG_U("retry_times", failures), LOG_D("next_retry_s", (double)wait / 1e9),
+			LOG_S("chunk", info->id), LOG_S("error", report->reason));
+}
+
+/* ---- flush threads --------------------------------------------------------------------------------------------------- */
+
+void flush_because(struct flush_report *r, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(r->reason, sizeof r->reason, fmt, ap);
+	va_end(ap);
+}
+
+static void finish(struct flow *f, struct chunk *c, enum flush_result result, const struct flush_report *report)
+{
+	struct chunk_info info;
+	struct err err;
+	chunk_info(c, &info);
+	switch (result) {
+	case FLUSH_DONE:
+		gate_open(f);
+		counter_add(f->n.chunks_done, 1);
+		if (!buffer_commit(f->buffer, c, &err))
+			log_error(f->output->id,
+				"a delivered chunk cannot be removed: it will be delivered again at the next start "
+				"(its documents "
+				"are known then); look at the folder's rights and disk",
+				LOG_S("error", err.text));
+		return;
+	case FLUSH_RETRY:
+		gate_open(f);
+		counter_add(f->n.retries, 1);
+		int64_t wait = back_off(f, info.attempts + 1);
+		if (report->retry_after_ns > wait)
+			wait = report->retry_after_ns;
+		log_debug(f->output->id, "some events of a chunk were rejected for now; they alone are sent again",
+			LOG_S("chunk", info.id), LOG_S("error", report->reason),
+			LOG_D("next_retry_s", (double)wait / 1e9));
+		buffer_retry(f->buffer, c, wait);
+		return;
+	case FLUSH_DOWN:
+	case FLUSH_HOLD:
+		gate_shut(f, &info, report, result == FLUSH_HOLD);
+		buffer_release(f->buffer, c);
+		return;
+	case FLUSH_STOPPED:
+		buffer_release(f->buffer, c);
+		return;
+	}
+}
+
+static void *flush_main(void *arg)
+{
+	struct flow *f = arg;
+	const struct output_ops *ops = f->output->plugin->output;
+	struct err err;
+	pthread_setname_np(pthread_self(), "flush");
+	void *thread = NULL;
+	while (!atomic_load(&f->stopping)) {
+		if (!thread && !(thread = ops->flush_open(f->output, f->stop_fd, &err))) {
+			log_error(f->output->id, "a flush thread cannot work; it tries again in a while",
+				LOG_S("error", err.text));
+			usleep(500000);
+			continue;
+		}
+		bool probe = gate_pass(f);
+		struct chunk *c = buffer_take(f->buffer, NS_PER_S);
+		if (!c) {
+			if (probe)
+				gate_leave(f);
+			continue;
+		}
+		struct flush_report report = {.retry_after_ns = -1};
+		enum flush_result result = ops->flush(thread, c, &report);
+		finish(f, c, result, &report);
+	}
+	if (thread)
+		ops->flush_close(thread);
+	return NULL;
+}
+
+bool flow_start(struct flow *f, struct err *err)
+{
+	f->threads = mem_array(f->thread_count, sizeof *f->threads);
+	for (; f->started < f->thread_count; f->started++) {
+		int rc = pthread_create(&f->threads[f->started], NULL, flush_main, f);
+		if (rc)
+			return err_sys(err, rc, "a flush thread of %s cannot be started", f->output->id);
+	}
+	return true;
+}
+
+/* ---- the end ----------------------------------------------------------------------------------------------------------- */
+
+void flow_end_input(struct flow *f)
+{
+	buffer_end_input(f->buffer);
+}
+
+bool flow_drain_wanted(struct flow *f, int64_t *deadline_ns)
+{
+	*deadline_ns = clock_mono_ns() + f->shutdown_timeout_ns;
+	return f->flush_at_shutdown;
+}
+
+bool flow_is_empty(struct flow *f)
+{
+	return buffer_is_empty(f->buffer);
+}
+
+void flow_stop(struct flow *f)
+{
+	uint64_t one = 1;
+	atomic_store(&f->stopping, true);
+	if (f->stop_fd >= 0)
+		(void)!write(f->stop_fd, &one, sizeof one);
+	if (f->buffer)
+		buffer_end_output(f->buffer);
+	pthread_mutex_lock(&f->gate.lock);
+	pthread_cond_broadcast(&f->gate.cond);
+	pthread_mutex_unlock(&f->gate.lock);
+}
+
+void flow_join(struct flow *f)
+{
+	for (unsigned i = 0; i < f->started; i++)
+		pthread_join(f->threads[i], NULL);
+	f->started = 0;
+	buffer_close(f->buffer);
+	f->buffer = NULL;
+}
+
+void flow_free(struct flow *f)
+{
+	if (!f)
+		return;
+	if (f->stop_fd >= 0) {
+		close(f->stop_fd);
+		pthread_mutex_destroy(&f->gate.lock);
+		pthread_cond_destroy(&f->gate.cond);
+	}
+	mem_free(f->threads);
+	mem_free(f->path);
+	mem_free(f);
+}
+
+void flow_status(struct flow *f, struct flow_status *s)
+{
+	struct gate *g = &f->gate;
+	buffer_stats(f->buffer, &s->buffer);
+	pthread_mutex_lock(&g->lock);
+	s->down = g->down;
+	s->holding = g->holding;
+	s->failures = g->failures;
+	s->next_try_ns = g->down ? clock_wall_ns() + (g->next_try_ns - clock_mono_ns()) : 0;
+	memcpy(s->reason, g->reason, sizeof s->reason);
+	pthread_mutex_unlock(&g->lock);
+}

@@ -1,0 +1,57 @@
+/*
+ * flow.h: the buffered side of an output: its buffer, its flush threads, and when they try again.
+ *
+ * Two things can fail. A chunk (some of its events were rejected for now): it alone waits, with a retry state of its own that is kept over restarts. Or
+ * the destination (it cannot be reached, refuses everything): then all flush threads wait behind one gate, and one of them probes with its chunk until it
+ * answers. So a bad chunk never stops the others, and an outage never makes a storm.
+ */
+#ifndef WEIR_FLOW_H
+#define WEIR_FLOW_H
+
+#include "base/err.h"
+#include "buffer/buffer.h"
+#include "buffer_conf.h"
+#include "plugin.h"
+
+struct flow;
+struct ingest_hub;
+
+/* Checks the section's values against one another and keeps them; opens nothing. */
+struct flow *flow_new(struct output *o, const struct buffer_conf *c, char *take_path);
+void flow_free(struct flow *f); /* stopped; NULL is allowed */
+
+/* Opens the buffer, then starts the flush threads. `on_space` and on_durable hooks are ingest's. */
+bool flow_open(struct flow *f, struct ingest_hub *hub, struct metrics *m, struct err *err);
+bool flow_start(struct flow *f, struct err *err);
+
+struct buffer *flow_buffer(const struct flow *f);
+struct dead_letters *flow_dead_letters(const struct flow *f);
+const char *flow_path(const struct flow *f);
+unsigned flow_threads(const struct flow *f);
+
+/* Sends what is there now, without waiting (SIGUSR1). */
+void flow_flush(struct flow *f);
+
+/*
+ * The end, in steps, so that all flows end side by side: input ends (nothing may be appended any more); flow_drain_wanted: whether flush_at_shutdown asks for
+ * an empty buffer, and by when (monotonic); stop lets the flush threads end where they are, join waits for them and closes the buffer.
+ */
+void flow_end_input(struct flow *f);
+bool flow_drain_wanted(struct flow *f, int64_t *deadline_ns);
+bool flow_is_empty(struct flow *f);
+void flow_stop(struct flow *f);
+void flow_join(struct flow *f);
+
+/* For flush(): why it did not end with FLUSH_DONE; cut at the report's size. */
+void flush_because(struct flush_report *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+struct flow_status {
+	struct buffer_stats buffer;
+	bool down, holding;  /* the gate */
+	unsigned failures;   /* in a row */
+	int64_t next_try_ns; /* wall clock; 0 = now */
+	char reason[512];    /* of the last failure; "" after a success */
+};
+void flow_status(struct flow *f, struct flow_status *s);
+
+#endif
