@@ -1,0 +1,345 @@
+#include "elasticsearch_conf.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define AT(field) offsetof(struct elasticsearch_conf, field)
+
+static const struct conf_choice schemes[] = {{"http", 0}, {"https", 1}, {NULL, 0}};
+
+static const struct conf_choice operations[] = {
+	{"index", BULK_INDEX},
+	{"create", BULK_CREATE},
+	{"update", BULK_UPDATE},
+	{"upsert", BULK_UPSERT},
+	{NULL, 0},
+};
+
+static const struct conf_choice levels[] = {
+	{"no_compression", 0},
+	{"best_speed", 1},
+	{"default_compression", 6},
+	{"best_compression", 9},
+	{NULL, 0},
+};
+
+static const struct conf_choice ids[] = {{"derived", ES_ID_DERIVED}, {"auto", ES_ID_AUTO}, {NULL, 0}};
+
+#define NOTE(n, why)                                                                      \
+	{                                                                                 \
+		.name = n, .type = CONF_IGNORED, .support = CONF_NOT_USED, .instead = why \
+	}
+#define NO(n, why)                                                                            \
+	{                                                                                     \
+		.name = n, .type = CONF_IGNORED, .support = CONF_NOT_POSSIBLE, .instead = why \
+	}
+#define REMOVED(n, why)                                                                  \
+	{                                                                                \
+		.name = n, .type = CONF_IGNORED, .support = CONF_REMOVED, .instead = why \
+	}
+#define TEXT(n, f, h)                                                      \
+	{                                                                  \
+		.name = n, .type = CONF_STRING, .offset = AT(f), .help = h \
+	}
+#define FLAG(n, f, v, h)                                                             \
+	{                                                                            \
+		.name = n, .type = CONF_BOOL, .offset = AT(f), .value = v, .help = h \
+	}
+
+#define NO_TEMPLATES \
+	"weir sends events only; put the template, policy or alias with curl or Kibana before the first event"
+
+static const struct conf_param params[] = {
+	/* where to */
+	{.name = "host",
+		.type = CONF_STRING,
+		.offset = AT(host),
+		.value = "localhost",
+		.help = "The server, if there is one only."},
+	{.name = "port",
+		.type = CONF_INT,
+		.offset = AT(port),
+		.value = "9200",
+		.min = 1,
+		.max = 65535,
+		.help = "The port of `host`, and of `hosts` without one."},
+	TEXT("hosts", hosts,
+		"Several servers, separated by commas: name, name:port or a URL "
+		"(https://user:password@name:port/path). They are used in "
+		"turn; one that does not answer is left out until it does."),
+	{.name = "scheme",
+		.type = CONF_ENUM,
+		.offset = AT(scheme),
+		.value = "http",
+		.choices = schemes,
+		.help = "For servers that no URL names."},
+	TEXT("path", path, "What stands before /_bulk, for servers behind a proxy."),
+	TEXT("user", user, "The user of basic authentication. `%{...}` around a value is allowed, as in fluentd."),
+	{.name = "password", .type = CONF_STRING, .offset = AT(password), .secret = true, .help = "Its password."},
+	{.name = "api_key",
+		.type = CONF_STRING,
+		.offset = AT(api_key),
+		.secret = true,
+		.help = "An API key: `id:key`, or the encoded form that Kibana shows."},
+	TEXT("cloud_id", cloud_id, "An Elastic Cloud deployment's id."),
+	{.name = "cloud_auth",
+		.type = CONF_STRING,
+		.offset = AT(cloud_auth),
+		.secret = true,
+		.help = "`user:password` for it."},
+	{.name = "custom_headers",
+		.type = CONF_HASH,
+		.offset = AT(custom_headers),
+		.secret = true,
+		.help = "Further request headers."},
+	FLAG("ssl_verify", ssl_verify, "true", "Verify the server's certificate and name."),
+	TEXT("ssl_version", ssl_version, "One TLS version only: TLSv1_2 or TLSv1_3. Default: both."),
+	TEXT("ssl_min_version", ssl_min_version, "The oldest TLS version."),
+	TEXT("ssl_max_version", ssl_max_version, "The newest TLS version."),
+	TEXT("ssl_ciphers", ssl_ciphers, "OpenSSL's cipher list for TLS 1.2."),
+	TEXT("ca_file", ca_file,
+		"The authorities (PEM) that the server's certificate must come from. Default: the system's."),
+	TEXT("client_cert", client_cert, "A client certificate (PEM)."),
+	TEXT("client_key", client_key, "Its private key (PEM)."),
+	{.name = "client_key_pass",
+		.type = CONF_STRING,
+		.offset = AT(client_key_pass),
+		.secret = true,
+		.help = "The key's passphrase."},
+	TEXT("proxy", proxy, "An HTTP proxy. The environment's is not used."),
+	{.name = "request_timeout",
+		.type = CONF_TIME,
+		.offset = AT(request_timeout_ns),
+		.value = "120s",
+		.positive = true,
+		.help = "How long a request may take. (fluentd gives up after 5 s and sends the same again, which a "
+			"busy cluster likes least.)"},
+	{.name = "connect_timeout",
+		.type = CONF_TIME,
+		.offset = AT(connect_timeout_ns),
+		.value = "10s",
+		.positive = true,
+		.help = "How long connecting may take."},
+	{.name = "resurrect_after",
+		.type = CONF_TIME,
+		.offset = AT(resurrect_after_ns),
+		.value = "60s",
+		.positive = true,
+		.help = "The longest that a server that does not answer is left out."},
+	{.name = "compression_level",
+		.type = CONF_ENUM,
+		.offset = AT(compression_level),
+		.value = "no_compression",
+		.choices = levels,
+		.help = "gzip for request bodies."},
+	{.name = "bulk_message_request_threshold",
+		.type = CONF_SIZE,
+		.offset = AT(request_bytes),
+		.value = "5m",
+		.help = "Bytes of a request body. A larger chunk becomes several requests; one event over it goes "
+			"alone. (-1, fluentd's default of one "
+			"request a chunk, is taken as 5m.)"},
+	{.name = "bulk_events_limit",
+		.type = CONF_INT,
+		.offset = AT(request_events),
+		.value = "20000",
+		.min = 1,
+		.max = 1000000,
+		.help = "Events of a request."},
+	{.name = "document_size_limit",
+		.type = CONF_SIZE,
+		.offset = AT(document_bytes),
+		.value = "10m",
+		.min = 1024,
+		.max = 90 << 20,
+		.help = "Bytes of one document. A larger one is a dead letter."},
+	/* which index */
+	FLAG("logstash_format", logstash_format, "false",
+		"The index is logstash_prefix, logstash_prefix_separator and the event's date; @timestamp is added."),
+	{.name = "logstash_prefix",
+		.type = CONF_STRING,
+		.offset = AT(logstash_prefix),
+		.value = "logstash",
+		.help = "May hold placeholders: ${tag}, ${tag[1]}, ${key}, ${$.a.b}."},
+	{.name = "logstash_prefix_separator",
+		.type = CONF_STRING,
+		.offset = AT(logstash_prefix_separator),
+		.value = "-",
+		.help = "Between prefix and date."},
+	{.name = "logstash_dateformat",
+		.type = CONF_STRING,
+		.offset = AT(logstash_dateformat),
+		.value = "%Y.%m.%d",
+		.help = "strftime format of the event's time."},
+	FLAG("utc_index", utc_index, "true", "Dates in index names are UTC's; false: the process's time zone."),
+	{.name = "index_name",
+		.type = CONF_STRING,
+		.offset = AT(index_name),
+		.value = "fluentd",
+		.help = "The index without logstash_format. May hold placeholders and strftime directives, which are "
+			"resolved for each event: they need no "
+			"chunk keys, and never split requests."},
+	TEXT("target_index_key", target_index_key,
+		"The record's field whose value is the index; it is taken from the record. Goes before all else."),
+	{.name = "type_name",
+		.type = CONF_STRING,
+		.offset = AT(type_name),
+		.value = "fluentd",
+		.help = "The mapping type, for servers before 7 only: it is sent when the server asks for it."},
+	FLAG("suppress_type_name", suppress_type_name, "false", "Never send a mapping type."),
+	TEXT("pipeline", pipeline, "The ingest pipeline. May hold placeholders."),
+	/* which document */
+	{.name = "write_operation",
+		.type = CONF_ENUM,
+		.offset = AT(write_operation),
+		.value = "index",
+		.choices = operations,
+		.help = "index and create: an event is a new document; with weir's own ids it is always sent as "
+			"create, so that a repetition makes no second "
+			"one. update and upsert need id_key."},
+	{.name = "document_id",
+		.type = CONF_ENUM,
+		.offset = AT(document_id),
+		.value = "derived",
+		.choices = ids,
+		.help = "derived: ids are made from what the event is, so that a repetition meets its first copy. "
+			"auto: the server makes them, and repetitions "
+			"make duplicates (for servers that allow no ids)."},
+	TEXT("id_key", id_key, "The record's field that is the document's id. An event without it gets a derived one."),
+	TEXT("routing_key", routing_key, "The record's field that is the routing value."),
+	FLAG("emit_error_for_missing_id", emit_error_for_missing_id, "false",
+		"With id_key: an event without it is a dead letter."),
+	FLAG("include_timestamp", include_timestamp, "false", "Add @timestamp without logstash_format as well."),
+	FLAG("include_tag_key", include_tag_key, "false", "Add the tag to the record."),
+	{.name = "tag_key",
+		.type = CONF_STRING,
+		.offset = AT(tag_key),
+		.value = "tag",
+		.help = "The field for the tag."},
+	TEXT("time_key", time_key,
+		"The record's field that @timestamp and the index's date are taken from. An event without it has its "
+		"own time."),
+	TEXT("time_key_format", time_key_format,
+		"strptime format of time_key. Default: ISO 8601 and seconds since 1970."),
+	FLAG("time_key_exclude_timestamp", time_key_exclude_timestamp, "false",
+		"time_key is for the index's date only; no @timestamp is added."),
+	{.name = "time_precision",
+		.type = CONF_INT,
+		.offset = AT(time_precision),
+		.value = "9",
+		.min = 0,
+		.max = 9,
+		.help = "Digits of @timestamp's fraction."},
+	{.name = "remove_keys",
+		.type = CONF_ARRAY,
+		.offset = AT(remove_keys),
+		.help = "Top-level fields that are not sent."},
+	FLAG("flatten_hashes", flatten_hashes, "false", "Nested maps become fields with joined names."),
+	{.name = "flatten_hashes_separator",
+		.type = CONF_STRING,
+		.offset = AT(flatten_hashes_separator),
+		.value = "_",
+		.help = "Between joined names."},
+	/* fluentd's, without effect here */
+	NOTE("include_index_in_url", "the index stands in the URL, and in action lines where it differs"),
+	NOTE("reload_connections", "the configured servers are used, and no others are looked for"),
+	NOTE("reload_on_failure", "the configured servers are used, and no others are looked for"),
+	NOTE("reload_after", "the configured servers are used, and no others are looked for"),
+	NOTE("sniffer_class_name", "the configured servers are used, and no others are looked for"),
+	NOTE("selector_class_name", "servers are used in turn, dead ones left out"),
+	NOTE("reconnect_on_error", "a broken connection is always opened anew"),
+	NOTE("http_backend", "requests are libcurl's"),
+	NOTE("http_backend_excon_nonblock", "requests are libcurl's"),
+	NOTE("prefer_oj_serializer", "JSON is written in one pass"),
+	NOTE("content_type", "application/x-ndjson is understood by all versions"),
+	NOTE("with_transporter_log", "`-v` logs requests"),
+	NOTE("verify_es_version_at_startup", "nothing is asked at start; all versions from 6 on are served alike"),
+	NOTE("verify_os_version_at_startup", "nothing is asked at start; all versions are served alike"),
+	NOTE("default_elasticsearch_version", "all versions from 6 on are served alike"),
+	NOTE("default_opensearch_version", "all versions are served alike"),
+	NOTE("max_retry_get_es_version", "the version is not asked for"),
+	NOTE("max_retry_get_os_version", "the version is not asked for"),
+	NOTE("fail_on_detecting_es_version_retry_exceed", "the version is not asked for"),
+	NOTE("fail_on_detecting_os_version_retry_exceed", "the version is not asked for"),
+	NOTE("validate_client_version", "there is no client version"),
+	NOTE("log_es_400_reason", "the reason of each kind of rejection is always logged"),
+	NOTE("log_os_400_reason", "the reason of each kind of rejection is always logged"),
+	NOTE("unrecoverable_error_types", "each event of a reply is judged by itself: rejected ones that may succeed "
+					  "later are sent again, others are dead letters"),
+	NOTE("unrecoverable_record_types", "each event of a reply is judged by itself"),
+	NOTE("retry_tag",
+		"rejected events are sent again from the buffer; they do not go through routing a second time"),
+	NOTE("ignore_exceptions", "what cannot be delivered becomes dead letters"),
+	NOTE("exception_backup", "what cannot be delivered becomes dead letters"),
+	NOTE("emit_error_label_event", "what cannot be delivered becomes dead letters"),
+	NOTE("catch_transport_exception_on_retry", "transport errors are always retried"),
+	NOTE("time_parse_error_tag", "an event whose time_key cannot be read has its own time"),
+	NOTE("truncate_caches_interval", "there are no such caches"),
+	NOTE("max_retry_putting_template", "no template is put"),
+	NOTE("fail_on_putting_template_retry_exceed", "no template is put"),
+	NOTE("template_overwrite", "no template is put"),
+	NOTE("use_legacy_template", "no template is put"),
+	NOTE("index_date_pattern", "no rollover alias is made"),
+	NOTE("index_separator", "no rollover alias is made"),
+	NOTE("deflector_alias", "no rollover alias is made"),
+	NOTE("application_name", "no rollover alias is made"),
+	NOTE("ilm_policy_overwrite", "no policy is put"),
+	/* and what would change what happens */
+	NO("template_name", NO_TEMPLATES),
+	NO("template_file", NO_TEMPLATES),
+	NO("templates", NO_TEMPLATES),
+	NO("customize_template", NO_TEMPLATES),
+	NO("rollover_index", NO_TEMPLATES),
+	NO("enable_ilm", NO_TEMPLATES),
+	NO("ilm_policy_id", NO_TEMPLATES),
+	NO("ilm_policy", NO_TEMPLATES),
+	NO("ilm_policies", NO_TEMPLATES),
+	NO("target_type_key", "mapping types are gone since version 7"),
+	NO("parent_key", "parent types are gone since version 6"),
+	NO("remove_keys_on_update", "use remove_keys"),
+	NO("remove_keys_on_update_key", "use remove_keys"),
+	NO("suppress_doc_wrap", "updates are sent as {\"doc\": ...}"),
+	NO("target_index_affinity", "give the index of an update by target_index_key"),
+	REMOVED("index_prefix", "specify the target with index_name, or with logstash_prefix and logstash_format"),
+	{.name = NULL},
+};
+
+static const struct conf_sub subs[] = {
+	{.schema = &buffer_conf_schema, .offset = AT(buffer)},
+	{.schema = NULL},
+};
+
+static void check(void *conf, struct conf_report *r)
+{
+	const struct elasticsearch_conf *c = conf;
+	if (c->user && !c->password)
+		conf_report_add(
+			r, CONF_ERROR, conf_where(c, "user"), "`password` must be present if `user` is present");
+	if ((c->write_operation == BULK_UPDATE || c->write_operation == BULK_UPSERT) && !c->id_key)
+		conf_report_add(r, CONF_ERROR, conf_where(c, "write_operation"),
+			"write_operation update and upsert need id_key: which document is meant?");
+	if (!c->client_cert != !c->client_key)
+		conf_report_add(r, CONF_ERROR, conf_where(c, c->client_cert ? "client_cert" : "client_key"),
+			"client_cert and client_key belong together");
+}
+
+const struct conf_schema elasticsearch_conf_schema = {
+	.name = "match",
+	.title = "elasticsearch output",
+	.size = sizeof(struct elasticsearch_conf),
+	.params = params,
+	.subs = subs,
+	.check = check,
+	.help = "Indexes events into Elasticsearch 6 to 9 or OpenSearch by bulk requests. Each event of a reply is "
+		"judged by itself.",
+};
+
+const struct conf_schema opensearch_conf_schema = {
+	.name = "match",
+	.title = "opensearch output",
+	.size = sizeof(struct elasticsearch_conf),
+	.params = params,
+	.subs = subs,
+	.check = check,
+	.help = "Indexes events into OpenSearch: the same as the elasticsearch output.",
+};
