@@ -1,0 +1,106 @@
+/* out_copy.c: <match> @type copy: each <store> gets the events. */
+#include "base/mem.h"
+#include "ingest.h"
+#include "pipeline.h"
+#include "plugin.h"
+
+#include <stddef.h>
+
+enum { COPY_NO, COPY_SHALLOW, COPY_DEEP, COPY_MARSHAL };
+
+struct copy_conf {
+	struct conf_common common;
+	int mode;
+	struct conf_list stores;
+};
+
+static const struct conf_choice modes[] = {
+	{"no_copy", COPY_NO},
+	{"shallow", COPY_SHALLOW},
+	{"deep", COPY_DEEP},
+	{"marshal", COPY_MARSHAL},
+	{NULL, 0},
+};
+
+static const struct conf_param params[] = {
+	{.name = "copy_mode",
+		.type = CONF_ENUM,
+		.offset = offsetof(struct copy_conf, mode),
+		.value = "no_copy",
+		.choices = modes,
+		.help = "Accepted: what one store does to an event never shows in another."},
+	{.name = "deep_copy",
+		.type = CONF_IGNORED,
+		.support = CONF_NOT_USED,
+		.instead = "what one store does to an event never shows in another"},
+	{.name = NULL},
+};
+
+/* A <store> is a whole output; it is made by the builder from its section, so its keys are not this table's. */
+static const struct conf_schema store_schema = {
+	.name = "store",
+	.title = "store of the copy output",
+	.size = sizeof(struct conf_common),
+	.free_keys = true,
+	.help = "An output: `@type` and its parameters. Its argument may be ignore_error or ignore_if_prev_success.",
+};
+
+static const struct conf_sub subs[] = {
+	{.schema = &store_schema, .offset = offsetof(struct copy_conf, stores), .required = true, .multi = true},
+	{.schema = NULL},
+};
+
+static const struct conf_schema schema = {
+	.name = "match",
+	.title = "copy output",
+	.size = sizeof(struct copy_conf),
+	.params = params,
+	.subs = subs,
+	.help = "Gives events to each of its `<store>` sections. Every buffered store has a buffer of its own: one "
+		"that is down never holds up the others.",
+};
+
+struct copy {
+	struct output **stores;
+	size_t n;
+};
+
+static void *create(struct output *o, struct builder *b)
+{
+	const struct copy_conf *c = o->conf;
+	struct copy *copy = mem_zalloc(sizeof *copy);
+	copy->stores = mem_array(c->stores.n, sizeof *copy->stores);
+	for (size_t i = 0; i < c->stores.n; i++) {
+		const struct conf_common *store = c->stores.v[i];
+		struct output *made = builder_output(b, store->section);
+		if (made)
+			copy->stores[copy->n++] = made;
+	}
+	return copy;
+}
+
+static void destroy(void *self)
+{
+	struct copy *copy = self;
+	if (!copy)
+		return;
+	mem_free(copy->stores);
+	mem_free(copy);
+}
+
+static void emit(struct output *o, struct ingest *in, const struct batch *b)
+{
+	struct copy *copy = o->self;
+	for (size_t i = 0; i < copy->n; i++)
+		ingest_emit(in, copy->stores[i], b);
+}
+
+static const struct output_ops ops = {.create = create, .destroy = destroy, .emit = emit};
+
+const struct plugin out_copy = {
+	.kind = PLUGIN_OUTPUT,
+	.name = "copy",
+	.help = "Gives events to several outputs.",
+	.schema = &schema,
+	.output = &ops,
+};

@@ -1,0 +1,43 @@
+/* out_null.c: <match> @type null: events end here, counted. */
+#include "plugin.h"
+
+static const struct conf_param params[] = {
+	{.name = "never_flush", .type = CONF_IGNORED, .support = CONF_NOT_USED, .instead = "nothing is buffered"},
+	{.name = NULL},
+};
+
+static const struct conf_schema schema = {
+	.name = "match",
+	.title = "null output",
+	.size = sizeof(struct conf_common),
+	.params = params,
+	.help = "Throws events away, and counts them.",
+};
+
+static void *create(struct output *o, struct builder *b)
+{
+	(void)b;
+	return o;
+}
+
+static void destroy(void *self)
+{
+	(void)self;
+}
+
+static void emit(struct output *o, struct ingest *in, const struct batch *b)
+{
+	(void)o;
+	(void)in;
+	(void)b;
+}
+
+static const struct output_ops ops = {.create = create, .destroy = destroy, .emit = emit};
+
+const struct plugin out_null = {
+	.kind = PLUGIN_OUTPUT,
+	.name = "null",
+	.help = "Throws events away.",
+	.schema = &schema,
+	.output = &ops,
+};
