@@ -1,0 +1,41 @@
+/* main.c: the command line to what it asks for; nothing else. */
+#include "cmdline.h"
+#include "describe.h"
+#include "server.h"
+
+#include <curl/curl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <sysexits.h>
+
+int main(int argc, char **argv)
+{
+	struct cmdline cmd;
+	cmdline_parse(argc, argv, &cmd);
+	switch (cmd.verb) {
+	case CMD_WRONG:
+		return 1;
+	case CMD_HELP:
+		cmdline_help();
+		return 0;
+	case CMD_VERSION:
+		puts("weir " WEIR_VERSION);
+		return 0;
+	case CMD_PLUGINS:
+		return describe_plugins();
+	case CMD_HELP_PLUGIN:
+		return describe_plugin(cmd.subject);
+	case CMD_REFERENCE:
+		return describe_reference();
+	case CMD_CHECK:
+		return server_check(&cmd);
+	case CMD_RUN:
+		break;
+	}
+	/* Both seed or initialise globals, and must do so before there are threads. */
+	json_object_seed(0);
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	int status = server_run(&cmd);
+	curl_global_cleanup();
+	return status;
+}

@@ -1,0 +1,42 @@
+/*
+ * pipeline.h: a configuration as running parts: sources, filters, outputs, and the routers between them. Built whole and checked before anything
+ * is opened, so that `weir check` and a reload find everything that is wrong in one run.
+ */
+#ifndef WEIR_PIPELINE_H
+#define WEIR_PIPELINE_H
+
+#include "plugin.h"
+#include "system_conf.h"
+
+struct pipeline;
+
+/* Makes everything from the tree; findings go to the report. Always returns one; with errors in the report it must not be started. */
+struct pipeline *pipeline_new(const struct conf_section *root, const struct system_conf *system,
+	const struct conf_rules *rules, struct metrics *m, struct conf_report *report);
+void pipeline_free(struct pipeline *p); /* not started, or ended; NULL is allowed */
+
+size_t pipeline_sources(const struct pipeline *p, struct source *const **v);
+size_t pipeline_outputs(const struct pipeline *p, struct output *const **v);
+size_t pipeline_filters(const struct pipeline *p, struct filter *const **v);
+
+/* What would be loaded: a line for each plugin. */
+void pipeline_describe(const struct pipeline *p, struct buf *out);
+/* `weir check --show`: all of it with every default and where each value came from. */
+void pipeline_show(const struct pipeline *p, struct buf *out);
+
+/* ---- for plugins while they are made -------------------------------------------------------------------------------- */
+
+struct builder;
+struct conf_report *builder_report(struct builder *b);
+struct metrics *builder_metrics(struct builder *b);
+/* Below it plugins keep what must last: <system> root_dir, or weir's state folder. */
+const char *builder_root(struct builder *b);
+/* The router of a label ("@NAME"); NULL and a finding at `pos` if there is no such <label>. */
+const struct router *builder_label(struct builder *b, const char *label, struct conf_pos pos);
+/* Makes an output within another one (<store>, <secondary>). NULL: findings were added. It belongs to the pipeline. */
+struct output *builder_output(struct builder *b, const struct conf_section *section);
+/* Gives an output its buffer. `c` NULL: no <buffer> section, all defaults. */
+struct buffer_conf;
+void builder_flow(struct builder *b, struct output *o, const struct buffer_conf *c);
+
+#endif

@@ -1,0 +1,75 @@
+#include "plugin.h"
+
+#include <string.h>
+
+extern const struct plugin in_forward, in_unix;
+extern const struct plugin out_copy, out_elasticsearch, out_null, out_opensearch, out_relabel, out_stdout;
+
+const struct plugin *const plugin_list[] = {
+	/* inputs */
+	&in_forward,
+	&in_unix,
+	/* outputs */
+	&out_copy,
+	&out_elasticsearch,
+	&out_null,
+	&out_opensearch,
+	&out_relabel,
+	&out_stdout,
+	NULL,
+};
+
+const char *plugin_kind_name(enum plugin_kind kind)
+{
+	return kind == PLUGIN_INPUT ? "input" : kind == PLUGIN_OUTPUT ? "output" : "filter";
+}
+
+/* Whether `name` is one of the names in `list`, which spaces separate. */
+static bool is_in(const char *list, const char *name)
+{
+	size_t n = strlen(name);
+	for (const char *p = list; p && *p;) {
+		size_t len = strcspn(p, " ");
+		if (len == n && memcmp(p, name, n) == 0)
+			return true;
+		p += len + strspn(p + len, " ");
+	}
+	return false;
+}
+
+const struct plugin *plugin_find(enum plugin_kind kind, const char *name)
+{
+	for (const struct plugin *const *p = plugin_list; *p; p++)
+		if ((*p)->kind == kind && (strcmp((*p)->name, name) == 0 || is_in((*p)->alias, name)))
+			return *p;
+	return NULL;
+}
+
+/* Plugins that configurations name and weir does not have. */
+static const struct {
+	enum plugin_kind kind;
+	const char *names;
+	const char *instead;
+} missing[] = {
+	{PLUGIN_INPUT, "exec windows_eventlog windows_eventlog2 systemd kafka kafka_group sql mysql_replicator snmp",
+		"collect with fluent-bit and send to weir over the forward protocol"},
+	{PLUGIN_OUTPUT, "s3 gcs azurestorage azure-storage-append-blob webhdfs",
+		"archive from a fluentd or fluent-bit behind weir, or with the search server's snapshots"},
+	{PLUGIN_OUTPUT,
+		"kafka kafka2 kafka_buffered kinesis_streams kinesis_firehose cloudwatch_logs google_cloud splunk_hec "
+		"datadog newrelic loki gelf "
+		"syslog remote_syslog remote_syslog_tls logzio_buffered sumologic mongo mongo_replset exec exec_filter "
+		"influxdb",
+		"weir delivers to Elasticsearch and OpenSearch; keep a fluent-bit for that destination"},
+	{PLUGIN_OUTPUT, "forest", "give each tag a <match> of its own; index names may hold ${tag}"},
+	{PLUGIN_FILTER, "kubernetes_metadata",
+		"let the sender add it (fluent-bit's kubernetes filter): an aggregator sees neither node nor pod"},
+};
+
+const char *plugin_instead(enum plugin_kind kind, const char *name)
+{
+	for (size_t i = 0; i < sizeof missing / sizeof *missing; i++)
+		if (missing[i].kind == kind && is_in(missing[i].names, name))
+			return missing[i].instead;
+	return NULL;
+}

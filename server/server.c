@@ -1,0 +1,549 @@
+#include "server.h"
+
+#include "admin.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/vfs.h"
+#include "conn.h"
+#include "dead_letter.h"
+#include "flow.h"
+#include "ingest.h"
+#include "pipeline.h"
+#include "server_status.h"
+#include "unmatched.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/thread.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define DRAIN_INPUT_NS (8 * NS_PER_S) /* sources end by themselves before that */
+
+enum phase { PHASE_RUN, PHASE_DRAIN_INPUT, PHASE_DRAIN_OUTPUT, PHASE_END };
+
+struct server {
+	const struct cmdline *cmd;
+	struct conf_tree *tree;
+	struct system_conf *system;
+	struct pipeline *pipeline;
+	struct metrics *metrics;
+	struct event_base *base;
+	struct event *signals[6];
+	struct event *pulse; /* while draining */
+	struct admin *admin;
+	struct unmatched *unmatched;
+	struct ingest_hub *hub;
+	struct dead_letters *dead;
+	struct worker *workers[INGEST_MAX_WORKERS];
+	unsigned worker_count;
+	size_t flows_open, sources_started;
+	enum phase phase;
+	int64_t phase_until_ns;
+	bool ready;
+};
+
+struct event_base *server_base(struct server *s)
+{
+	return s->base;
+}
+
+struct worker **server_workers(struct server *s)
+{
+	return s->workers;
+}
+
+unsigned server_worker_count(const struct server *s)
+{
+	return s->worker_count;
+}
+
+struct metrics *server_metrics(struct server *s)
+{
+	return s->metrics;
+}
+
+/* ---- configuration --------------------------------------------------------------------------------------------------- */
+
+static const struct conf_section *system_section(const struct conf_section *root, struct conf_report *report)
+{
+	const struct conf_section *found = NULL;
+	for (const struct conf_section *s = root->sections; s; s = s->next) {
+		if (strcmp(s->name, "system") != 0)
+			continue;
+		if (found)
+			conf_report_add(
+				report, CONF_ERROR, s->pos, "<system> is duplicated. <system> should be only one");
+		else
+			found = s;
+	}
+	return found;
+}
+
+static void load(struct server *s, struct conf_report *report)
+{
+	static const struct conf_section none = {.name = "system", .arg = ""};
+	struct conf_source source = {.path = s->cmd->config, .inline_text = s->cmd->inline_text};
+	struct conf_rules rules = {.strict = s->cmd->strict, .strict_value = s->cmd->strict_value};
+	s->metrics = metrics_new();
+	s->tree = conf_tree_read(&source, report);
+	const struct conf_section *root = conf_tree_root(s->tree);
+	const struct conf_section *section = system_section(root, report);
+	s->system = conf_make(&system_conf_schema, section ? section : &none, &rules, report);
+	rules.strict_value |= s->system->strict_config_value;
+	s->pipeline = pipeline_new(root, s->system, &rules, s->metrics, report);
+}
+
+static void unload(struct server *s)
+{
+	pipeline_free(s->pipeline);
+	conf_free(&system_conf_schema, s->system);
+	conf_tree_free(s->tree);
+	metrics_free(s->metrics);
+}
+
+static void set_log_level(const struct cmdline *cmd, const struct system_conf *system)
+{
+	int level = system ? system->log_level : LOG_INFO;
+	if (cmd->verbosity)
+		level = LOG_INFO - cmd->verbosity;
+	if (level < LOG_TRACE)
+		level = LOG_TRACE;
+	if (level > LOG_ERROR)
+		level = LOG_ERROR;
+	atomic_store(&log_threshold, level);
+}
+
+static void print_report(const struct conf_report *report, FILE *to)
+{
+	struct buf out;
+	buf_init(&out, 16 << 20);
+	conf_report_print(report, &out, isatty(fileno(to)));
+	fputs(buf_cstr(&out), to);
+	buf_free(&out);
+}
+
+/* Each finding as a log line, so that it is found where logs are kept. */
+static void log_report(const struct conf_report *report)
+{
+	for (size_t i = 0; i < report->n; i++) {
+		const struct conf_finding *f = &report->v[i];
+		char place[512];
+		snprintf(place, sizeof place, "%s:%u:%u", f->pos.file ? f->pos.file : "command line", f->pos.line,
+			f->pos.column);
+		log_at(f->severity == CONF_ERROR      ? LOG_ERROR
+			: f->severity == CONF_WARNING ? LOG_WARN
+						      : LOG_INFO,
+			NULL, f->text, LOG_S("at", place));
+	}
+}
+
+int server_check(const struct cmdline *cmd)
+{
+	struct server s = {.cmd = cmd};
+	struct conf_report report;
+	struct buf out;
+	conf_report_init(&report);
+	buf_init(&out, 16 << 20);
+	set_log_level(cmd, NULL);
+	load(&s, &report);
+	print_report(&report, stderr);
+	size_t errors = report.errors;
+	if (!errors) {
+		if (cmd->show) {
+			conf_show(&system_conf_schema, s.system, &out, 0);
+			buf_put_byte(&out, '\n');
+			pipeline_show(s.pipeline, &out);
+		} else {
+			buf_printf(&out, "%s would load:\n", cmd->config ? cmd->config : "the command line");
+			pipeline_describe(s.pipeline, &out);
+		}
+		fputs(buf_cstr(&out), stdout);
+	}
+	if (cmd->dry_run && !errors)
+		log_info(NULL, "finished dry run mode");
+	fprintf(stderr, "weir: %zu error%s, %zu warning%s, %zu note%s\n", errors, errors == 1 ? "" : "s",
+		report.warnings, report.warnings == 1 ? "" : "s", report.notes, report.notes == 1 ? "" : "s");
+	buf_free(&out);
+	conf_report_free(&report);
+	unload(&s);
+	return errors ? 1 : 0;
+}
+
+/* ---- the end, in steps -------------------------------------------------------------------------------------------------- */
+
+static void each_output(struct server *s, void (*fn)(struct flow *f))
+{
+	struct output *const *v;
+	size_t n = pipeline_outputs(s->pipeline, &v);
+	for (size_t i = 0; i < n && i < s->flows_open; i++)
+		if (v[i]->flow)
+			fn(v[i]->flow);
+}
+
+static bool sources_busy(struct server *s)
+{
+	struct source *const *v;
+	size_t n = pipeline_sources(s->pipeline, &v);
+	for (size_t i = 0; i < n && i < s->sources_started; i++)
+		if (v[i]->plugin->input->busy(v[i]))
+			return true;
+	return false;
+}
+
+static void begin_drain(struct server *s)
+{
+	struct source *const *v;
+	struct timeval pulse = {.tv_usec = 20000};
+	size_t n = pipeline_sources(s->pipeline, &v);
+	s->phase = PHASE_DRAIN_INPUT;
+	s->ready = false;
+	s->phase_until_ns = clock_mono_ns() + DRAIN_INPUT_NS;
+	log_info(NULL, "shutting down: no new connections; what has been read is stored and acknowledged");
+	for (size_t i = 0; i < n && i < s->sources_started; i++)
+		v[i]->plugin->input->stop(v[i]);
+	event_add(s->pulse, &pulse);
+}
+
+static void end_input(struct server *s)
+{
+	struct source *const *v;
+	struct output *const *o;
+	size_t n = pipeline_sources(s->pipeline, &v);
+	for (size_t i = 0; i < n && i < s->sources_started; i++)
+		v[i]->plugin->input->end(v[i]);
+	s->sources_started = 0;
+	each_output(s, flow_end_input);
+	s->phase = PHASE_DRAIN_OUTPUT;
+	s->phase_until_ns = 0;
+	n = pipeline_outputs(s->pipeline, &o);
+	for (size_t i = 0; i < n && i < s->flows_open; i++) {
+		int64_t deadline;
+		if (o[i]->flow && flow_drain_wanted(o[i]->flow, &deadline) && deadline > s->phase_until_ns)
+			s->phase_until_ns = deadline;
+	}
+	if (s->phase_until_ns) {
+		log_info(NULL, "flushing the buffers (flush_at_shutdown); a second signal leaves the rest on disk",
+			LOG_I("seconds_at_most", (s->phase_until_ns - clock_mono_ns()) / NS_PER_S));
+		each_output(s, flow_flush);
+	}
+}
+
+static bool drain_is_over(struct server *s)
+{
+	struct output *const *v;
+	size_t n = pipeline_outputs(s->pipeline, &v);
+	if (clock_mono_ns() >= s->phase_until_ns)
+		return true;
+	for (size_t i = 0; i < n && i < s->flows_open; i++) {
+		int64_t deadline;
+		if (v[i]->flow && flow_drain_wanted(v[i]->flow, &deadline) && !flow_is_empty(v[i]->flow))
+			return false;
+	}
+	return true;
+}
+
+static void on_pulse(evutil_socket_t fd, short events, void *arg)
+{
+	struct server *s = arg;
+	(void)fd;
+	(void)events;
+	if (s->phase == PHASE_DRAIN_INPUT && (!sources_busy(s) || clock_mono_ns() >= s->phase_until_ns))
+		end_input(s);
+	if (s->phase == PHASE_DRAIN_OUTPUT && drain_is_over(s)) {
+		s->phase = PHASE_END;
+		event_base_loopbreak(s->base);
+	}
+}
+
+/* ---- signals ---------------------------------------------------------------------------------------------------------------- */
+
+static void on_end_signal(evutil_socket_t number, short events, void *arg)
+{
+	struct server *s = arg;
+	(void)events;
+	if (s->phase == PHASE_RUN) {
+		log_info(NULL, "Received graceful stop", LOG_S("signal", strsignal((int)number)));
+		begin_drain(s);
+	} else {
+		log_warn(NULL, "a second signal: leaving at once; what is not delivered stays on disk");
+		s->phase = PHASE_END;
+		event_base_loopbreak(s->base);
+	}
+}
+
+static void on_flush_signal(evutil_socket_t number, short events, void *arg)
+{
+	struct server *s = arg;
+	(void)number;
+	(void)events;
+	if (!log_reopen())
+		log_error(NULL, "the log file cannot be opened anew: the old one goes on",
+			LOG_S("error", strerror(errno)));
+	log_info(NULL, "force flushing buffered events");
+	each_output(s, flow_flush);
+}
+
+static bool add_signals(struct server *s)
+{
+	static const struct {
+		int number;
+		void (*fn)(evutil_socket_t, short, void *);
+	} list[] = {{SIGTERM, on_end_signal}, {SIGINT, on_end_signal}, {SIGUSR1, on_flush_signal}};
+	for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+		s->signals[i] = evsignal_new(s->base, list[i].number, list[i].fn, s);
+		if (!s->signals[i] || event_add(s->signals[i], NULL) < 0)
+			return false;
+	}
+	return true;
+}
+
+/* ---- the start ---------------------------------------------------------------------------------------------------------------- */
+
+/* As many descriptors as the hard limit allows: each sender is one. */
+static void raise_limits(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	/* Message buffers come and go by the hundred kilobytes: giving them back to the system each time costs page faults. */
+	mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	mallopt(M_TRIM_THRESHOLD, 16 << 20);
+	mallopt(M_ARENA_MAX, 4);
+}
+
+static bool open_log(struct server *s, struct err *err)
+{
+	const struct system_log_conf *c = s->system->log.n ? s->system->log.v[0] : NULL;
+	const char *path = s->cmd->log_path ? s->cmd->log_path : c ? c->path : NULL;
+	if (path && !log_open(path))
+		return err_sys(err, errno, "the log file %s cannot be opened", path);
+	if (c) {
+		log_set_format((enum log_format)c->format);
+		log_set_time_format(c->time_format);
+	}
+	return true;
+}
+
+/* Makes a folder and those above it. */
+static bool make_folders(const char *path, struct err *err)
+{
+	char *p = mem_strdup(path);
+	bool ok = true;
+	for (char *slash = strchr(p + 1, '/'); slash && ok; slash = strchr(slash + 1, '/')) {
+		*slash = 0;
+		ok = vfs_posix.mkdir(vfs_posix.ctx, p, 0755) == 0 || errno == EEXIST;
+		*slash = '/';
+	}
+	if (ok)
+		ok = vfs_posix.mkdir(vfs_posix.ctx, p, 0750) == 0 || errno == EEXIST;
+	mem_free(p);
+	return ok ? true
+		  : err_sys(err, errno, "the folder %s cannot be made; set <system> root_dir, or $WEIR_STATE_DIR",
+			    path);
+}
+
+static bool open_dead_letters(struct server *s, struct err *err)
+{
+	const struct system_dead_conf *c = s->system->dead_letters.n ? s->system->dead_letters.v[0] : NULL;
+	const char *root = system_state_dir(s->system);
+	char *path = c && c->path ? mem_strdup(c->path) : mem_printf("%s/dead", root);
+	bool ok = make_folders(root, err);
+	if (ok) {
+		s->dead = dead_letters_open(
+			path, c ? (uint64_t)c->total_limit_size : 1u << 30, c && c->overflow, s->hub, s->metrics, err);
+		ok = s->dead != NULL;
+		if (ok)
+			ingest_hub_set_dead(s->hub, s->dead);
+	}
+	mem_free(path);
+	return ok;
+}
+
+static unsigned wanted_workers(const struct server *s)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	long n = s->cmd->workers		      ? s->cmd->workers
+		 : s->system->workers != CONF_NIL_INT ? (long)s->system->workers
+						      : cpus;
+	return n < 1 ? 1 : n > INGEST_MAX_WORKERS ? INGEST_MAX_WORKERS : (unsigned)n;
+}
+
+static bool start_workers(struct server *s, struct err *err)
+{
+	unsigned n = wanted_workers(s);
+	for (; s->worker_count < n; s->worker_count++) {
+		struct worker *w = worker_start(s->worker_count, s->hub, err);
+		if (!w)
+			return false;
+		s->workers[s->worker_count] = w;
+		ingest_hub_add(s->hub, w);
+	}
+	return true;
+}
+
+static bool open_flows(struct server *s, struct err *err)
+{
+	struct output *const *v;
+	size_t n = pipeline_outputs(s->pipeline, &v);
+	for (size_t i = 0; i < n; i++) {
+		if (v[i]->flow) {
+			const char *path = flow_path(v[i]->flow);
+			char *parent = mem_strdup(path);
+			char *slash = strrchr(parent, '/');
+			if (slash && slash > parent) {
+				*slash = 0;
+				if (!make_folders(parent, err)) {
+					mem_free(parent);
+					return false;
+				}
+			}
+			mem_free(parent);
+			s->flows_open = i + 1;
+			if (!flow_open(v[i]->flow, s->hub, s->metrics, err))
+				return false;
+		}
+	}
+	s->flows_open = n;
+	for (size_t i = 0; i < n; i++)
+		if (v[i]->flow && !flow_start(v[i]->flow, err))
+			return false;
+	return true;
+}
+
+static bool start_sources(struct server *s, struct err *err)
+{
+	struct source *const *v;
+	size_t n = pipeline_sources(s->pipeline, &v);
+	for (size_t i = 0; i < n; i++) {
+		s->sources_started = i + 1;
+		if (!v[i]->plugin->input->start(v[i], s, err))
+			return err_wrap(err, "the source %s cannot be started", v[i]->id);
+	}
+	return true;
+}
+
+static bool start_admin(struct server *s, struct err *err)
+{
+	const struct system_admin_conf *c = s->system->admin.n ? s->system->admin.v[0] : NULL;
+	if (!c)
+		return true;
+	s->admin = admin_new(s->base);
+	if (!s->admin || !admin_listen(s->admin, c->bind, (uint16_t)c->port, err))
+		return false;
+	server_status_routes(s->admin, s->metrics, s->pipeline, &s->ready);
+	log_info(NULL, "admin endpoint", LOG_S("bind", c->bind), LOG_U("port", admin_port(s->admin, 0)));
+	return true;
+}
+
+static void banner(struct server *s)
+{
+	struct buf out;
+	buf_init(&out, 1 << 20);
+	pipeline_describe(s->pipeline, &out);
+	log_info(NULL, "starting weir", LOG_S("version", WEIR_VERSION), LOG_I("pid", getpid()),
+		LOG_S("config", s->cmd->config), LOG_U("workers", wanted_workers(s)));
+	for (char *line = buf_take(&out), *p = line, *end; line; p = end + 1) {
+		end = p ? strchr(p, '\n') : NULL;
+		if (!end) {
+			mem_free(line);
+			break;
+		}
+		*end = 0;
+		log_info(NULL, p);
+	}
+}
+
+static bool start(struct server *s, struct err *err)
+{
+	sigset_t all, old;
+	banner(s);
+	evthread_use_pthreads();
+	signal(SIGPIPE, SIG_IGN);
+	s->base = event_base_new();
+	s->pulse = s->base ? event_new(s->base, -1, EV_PERSIST, on_pulse, s) : NULL;
+	if (!s->pulse || !add_signals(s))
+		return err_set(err, "the main event loop cannot be made");
+	conn_set_memory_limit((size_t)s->system->input_memory_limit);
+	s->unmatched = unmatched_new();
+	s->hub = ingest_hub_new(s->unmatched);
+	/* Signals are the main thread's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	bool ok = start_workers(s, err) && open_dead_letters(s, err) && open_flows(s, err) && start_sources(s, err);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return ok && start_admin(s, err);
+}
+
+static void stop(struct server *s)
+{
+	struct source *const *v;
+	size_t n = s->pipeline ? pipeline_sources(s->pipeline, &v) : 0;
+	for (size_t i = 0; i < n && i < s->sources_started; i++) {
+		v[i]->plugin->input->stop(v[i]);
+		v[i]->plugin->input->end(v[i]);
+	}
+	admin_free(s->admin);
+	each_output(s, flow_stop);
+	each_output(s, flow_join);
+	dead_letters_close(s->dead);
+	for (unsigned i = 0; i < s->worker_count; i++)
+		worker_stop(s->workers[i]);
+	ingest_hub_free(s->hub);
+	unmatched_free(s->unmatched);
+	for (size_t i = 0; i < sizeof s->signals / sizeof *s->signals; i++)
+		if (s->signals[i])
+			event_free(s->signals[i]);
+	if (s->pulse)
+		event_free(s->pulse);
+	if (s->base)
+		event_base_free(s->base);
+}
+
+int server_run(const struct cmdline *cmd)
+{
+	struct server s = {.cmd = cmd};
+	struct conf_report report;
+	struct err err;
+	conf_report_init(&report);
+	raise_limits();
+	set_log_level(cmd, NULL);
+	load(&s, &report);
+	bool good = !report.errors;
+	if (good) {
+		set_log_level(cmd, s.system);
+		if (!open_log(&s, &err)) {
+			log_error(NULL, err.text);
+			good = false;
+		}
+	}
+	if (!good || !isatty(STDERR_FILENO))
+		log_report(&report);
+	else
+		print_report(&report, stderr);
+	conf_report_free(&report);
+	int status = 1;
+	if (good && start(&s, &err)) {
+		s.ready = true;
+		log_info(NULL, "weir is now running");
+		event_base_loop(s.base, EVLOOP_NO_EXIT_ON_EMPTY);
+		status = 0;
+	} else if (good) {
+		log_error(NULL, "weir cannot start", LOG_S("error", err.text));
+	} else {
+		log_error(NULL, "the configuration cannot be used: nothing was started", LOG_S("config", cmd->config));
+	}
+	if (good)
+		stop(&s);
+	unload(&s);
+	log_info(NULL, "weir has ended", LOG_I("status", status));
+	return status;
+}

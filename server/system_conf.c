@@ -1,0 +1,202 @@
+#include "system_conf.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+#define AT(field)	offsetof(struct system_conf, field)
+#define LOG_AT(field)	offsetof(struct system_log_conf, field)
+#define ADMIN_AT(field) offsetof(struct system_admin_conf, field)
+#define DEAD_AT(field)	offsetof(struct system_dead_conf, field)
+
+static const struct conf_choice formats[] = {{"text", LOG_TEXT}, {"json", LOG_JSON}, {NULL, 0}};
+
+static const struct conf_choice levels[] = {
+	{"trace", LOG_TRACE},
+	{"debug", LOG_DEBUG},
+	{"info", LOG_INFO},
+	{"warn", LOG_WARN},
+	{"error", LOG_ERROR},
+	{"fatal", LOG_FATAL},
+	{NULL, 0},
+};
+
+enum { DEAD_HOLD, DEAD_DROP_OLDEST };
+static const struct conf_choice dead_overflows[] = {
+	{"block", DEAD_HOLD}, {"drop_oldest_chunk", DEAD_DROP_OLDEST}, {NULL, 0}};
+
+static const struct conf_param log_params[] = {
+	{.name = "format",
+		.type = CONF_ENUM,
+		.offset = LOG_AT(format),
+		.value = "text",
+		.choices = formats,
+		.help = "The form of log lines."},
+	{.name = "time_format",
+		.type = CONF_STRING,
+		.offset = LOG_AT(time_format),
+		.value = "%Y-%m-%d %H:%M:%S %z",
+		.help = "strftime format of their time."},
+	{.name = "path",
+		.type = CONF_STRING,
+		.offset = LOG_AT(path),
+		.help = "The log file; -o goes before it. Default: standard error."},
+	{.name = "rotate_age",
+		.type = CONF_IGNORED,
+		.support = CONF_NOT_USED,
+		.instead = "rotate with logrotate and SIGUSR1, or log to standard error"},
+	{.name = "rotate_size",
+		.type = CONF_IGNORED,
+		.support = CONF_NOT_USED,
+		.instead = "rotate with logrotate and SIGUSR1, or log to standard error"},
+	{.name = "forced_stacktrace_level",
+		.type = CONF_IGNORED,
+		.support = CONF_NOT_USED,
+		.instead = "there are no stack traces"},
+	{.name = NULL},
+};
+
+static const struct conf_schema log_schema = {
+	.name = "log",
+	.title = "log",
+	.size = sizeof(struct system_log_conf),
+	.params = log_params,
+	.help = "weir's own log.",
+};
+
+static const struct conf_param admin_params[] = {
+	{.name = "bind",
+		.type = CONF_STRING,
+		.offset = ADMIN_AT(bind),
+		.value = "127.0.0.1",
+		.help = "The address of the admin endpoint."},
+	{.name = "port",
+		.type = CONF_INT,
+		.offset = ADMIN_AT(port),
+		.value = "24280",
+		.min = 0,
+		.max = 65535,
+		.help = "Its port; 0 = any free one."},
+	{.name = NULL},
+};
+
+static const struct conf_schema admin_schema = {
+	.name = "admin",
+	.title = "admin endpoint",
+	.size = sizeof(struct system_admin_conf),
+	.params = admin_params,
+	.help = "The HTTP endpoint for /metrics, /healthz and /readyz. Without the section there is none.",
+};
+
+static const struct conf_param dead_params[] = {
+	{.name = "path",
+		.type = CONF_STRING,
+		.offset = DEAD_AT(path),
+		.help = "The folder. Default: `dead` below root_dir or weir's state folder."},
+	{.name = "total_limit_size",
+		.type = CONF_SIZE,
+		.offset = DEAD_AT(total_limit_size),
+		.value = "1g",
+		.min = 1 << 20,
+		.help = "Bytes of all dead letters."},
+	{.name = "overflow_action",
+		.type = CONF_ENUM,
+		.offset = DEAD_AT(overflow),
+		.value = "block",
+		.choices = dead_overflows,
+		.help = "When it is full: block (what cannot be given up is held, with an alarm) or drop_oldest_chunk "
+			"(counted)."},
+	{.name = NULL},
+};
+
+static const struct conf_schema dead_schema = {
+	.name = "dead_letters",
+	.title = "dead letters",
+	.size = sizeof(struct system_dead_conf),
+	.params = dead_params,
+	.help = "Where events are kept that can be neither delivered nor sent back.",
+};
+
+#define NOT_USED(param, why)                                                                  \
+	{                                                                                     \
+		.name = param, .type = CONF_IGNORED, .support = CONF_NOT_USED, .instead = why \
+	}
+
+static const struct conf_param params[] = {
+	{.name = "workers",
+		.type = CONF_INT,
+		.offset = AT(workers),
+		.min = 1,
+		.max = 256,
+		.help = "Threads that read from senders. They share one configuration and its buffers. Default: the "
+			"number of CPUs."},
+	{.name = "root_dir",
+		.type = CONF_STRING,
+		.offset = AT(root_dir),
+		.help = "The folder below which buffers without a path, dead letters and positions are kept. Default: "
+			"$WEIR_STATE_DIR, "
+			"$STATE_DIRECTORY or /var/lib/weir."},
+	{.name = "log_level",
+		.type = CONF_ENUM,
+		.offset = AT(log_level),
+		.value = "info",
+		.choices = levels,
+		.help = "Log lines below it are not written."},
+	{.name = "strict_config_value",
+		.type = CONF_BOOL,
+		.offset = AT(strict_config_value),
+		.value = "false",
+		.help = "Values that are no numbers are errors where numbers are wanted."},
+	{.name = "input_memory_limit",
+		.type = CONF_SIZE,
+		.offset = AT(input_memory_limit),
+		.value = "512m",
+		.min = 16 << 20,
+		.help = "Memory for messages that are not whole yet, of all connections together. When it is used up, "
+			"the largest ones wait."},
+	NOT_USED("process_name", "the process is called weir"),
+	NOT_USED("restart_worker_interval", "workers are threads"),
+	NOT_USED("suppress_repeated_stacktrace", "there are no stack traces, and repeated lines are held back"),
+	NOT_USED("emit_error_log_interval", "repeated lines are held back"),
+	NOT_USED("ignore_repeated_log_interval", "repeated lines are held back"),
+	NOT_USED("ignore_same_log_interval", "repeated lines are held back"),
+	NOT_USED("suppress_config_dump", "the configuration is not dumped at start; `weir check --show` prints it"),
+	NOT_USED("log_event_verbose", "log lines name their plugin"),
+	NOT_USED("disable_shared_socket", "workers share their sockets"),
+	NOT_USED("enable_input_metrics", "metrics are always kept"),
+	NOT_USED("enable_size_metrics", "metrics are always kept"),
+	NOT_USED("enable_msgpack_time_support", "msgpack's timestamps are always understood"),
+	NOT_USED("enable_jit", "there is nothing to compile"),
+	NOT_USED("umask", "files are for weir's user only"),
+	NOT_USED("file_permission", "files are for weir's user only"),
+	NOT_USED("dir_permission", "folders are for weir's user only"),
+	{.name = NULL},
+};
+
+static const struct conf_sub subs[] = {
+	{.schema = &log_schema, .offset = AT(log)},
+	{.schema = &admin_schema, .offset = AT(admin)},
+	{.schema = &dead_schema, .offset = AT(dead_letters)},
+	{.schema = NULL},
+};
+
+const struct conf_schema system_conf_schema = {
+	.name = "system",
+	.title = "system",
+	.size = sizeof(struct system_conf),
+	.params = params,
+	.subs = subs,
+	.help = "What concerns the whole process.",
+};
+
+const char *system_state_dir(const struct system_conf *c)
+{
+	static const char *const names[] = {"WEIR_STATE_DIR", "STATE_DIRECTORY"};
+	if (c->root_dir)
+		return c->root_dir;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		const char *dir = getenv(names[i]);
+		if (dir && *dir)
+			return dir;
+	}
+	return "/var/lib/weir";
+}
