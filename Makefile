@@ -117,7 +117,7 @@ $B/%.avx2.o: %.c Makefile | deps-check
 # ---- tests ---------------------------------------------------------------------------------------
 $B/test/unit/%_test: $B/test/unit/%_test.o $(LIBSERVER) $(LIBWEIR)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIBSERVER) $(LIBWEIR) $(LIBS) -lcmocka
 
 .PHONY: unit
 unit: $(UNIT_BIN) ## build and run the unit tests of this VARIANT
@@ -125,15 +125,65 @@ unit: $(UNIT_BIN) ## build and run the unit tests of this VARIANT
 
 $B/test/fuzz/%_fuzz: $B/test/fuzz/%_fuzz.o $(LIBSERVER) $(LIBWEIR)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIBSERVER) $(LIBWEIR) $(LIBS)
 
-$B/test/bench/%: $B/test/bench/%.o $(LIBWEIR)
+.PHONY: fuzz-bin
+fuzz-bin: $(FUZZ_BIN)
+
+FUZZ_SECONDS ?= 600
+.PHONY: fuzz
+fuzz: ## fuzz each parser for FUZZ_SECONDS (600) over its kept corpus
+	$(Q)$(MAKE) --no-print-directory VARIANT=fuzz fuzz-bin
+	$(Q)sh test/run-fuzz $(FUZZ_SECONDS) $(FUZZ_SRC:%.c=build/fuzz/%)
+
+$B/test/bench/%: $B/test/bench/%.o
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIBWEIR) $(LIBS)
+
+.PHONY: bench
+bench: build/weir build/release/test/bench/load_gen build/release/test/bench/null_sink ## records per CPU-second, end to end
+	$(Q)test/bench/run
+
+.PHONY: integration
+integration: build/weir ## the tests against real servers and real clients (WEIR_BIN chooses another build)
+	$(Q)test/integration/run $(PYTEST_ARGS)
+
+.PHONY: test
+test: ## install what it needs, build, and run all tests
+	$(Q)sh deploy/install-deps build test
+	$(Q)sh test/run-all
+
+.PHONY: lint
+lint: ## formatting, compiler analysis, clang-tidy, cppcheck, and the rules of the tree
+	$(Q)sh deploy/install-deps build test
+	$(Q)sh test/check/lint
+
+.PHONY: demo
+demo: ## the whole way on real parts: weir, OpenSearch, real senders (DEMO_ONCE=1: check and leave)
+	$(Q)sh deploy/install-deps build test
+	$(Q)$(MAKE) --no-print-directory build/weir
+	$(Q)test/demo/demo
+
+# ---- installation --------------------------------------------------------------------------------
+.PHONY: install
+install: build/weir ## install under $(DESTDIR)$(PREFIX)
+	install -D -m 755 build/weir $(DESTDIR)$(PREFIX)/bin/weir
+	install -D -m 644 config/weir.conf $(DESTDIR)$(PREFIX)/share/doc/weir/weir.conf
+	install -D -m 644 config/reference.md $(DESTDIR)$(PREFIX)/share/doc/weir/reference.md
+	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/weir/README.md
+	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/weir/LICENSE
+
+.PHONY: reference
+reference: build/weir ## make config/reference.md anew from the plugins' tables
+	build/weir reference >config/reference.md
+
+.PHONY: format
+format: ## format all sources
+	clang-format -i $(LIB_SRC) $(SERVER_SRC) $(UNIT_SRC) $(FUZZ_SRC) $(BENCH_SRC) $(wildcard lib/*/*.h server/*.h test/*/*.h test/*/*/*.h)
 
 .PHONY: clean
-clean: ## remove build/
-	rm -rf build
+clean: ## remove what was built (downloads in build/cache stay; `rm -rf build` removes them too)
+	rm -rf $(filter-out build/cache,$(wildcard build/*))
 
 .PHONY: help
 help: ## this text
