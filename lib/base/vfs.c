@@ -72,6 +72,12 @@ static int posix_sync_dir(void *ctx, const char *path)
 	return rc;
 }
 
+static void posix_drop_cache(void *ctx, int fd)
+{
+	(void)ctx;
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 static int posix_ftruncate(void *ctx, int fd, off_t n)
 {
 	(void)ctx;
@@ -180,6 +186,7 @@ const struct vfs vfs_posix = {
 	.fdatasync = posix_fdatasync,
 	.fsync = posix_fsync,
 	.sync_dir = posix_sync_dir,
+	.drop_cache = posix_drop_cache,
 	.ftruncate = posix_ftruncate,
 	.rename = posix_rename,
 	.unlink = posix_unlink,

@@ -20,6 +20,8 @@ struct vfs {
 	int (*fdatasync)(void *ctx, int fd);
 	int (*fsync)(void *ctx, int fd);
 	int (*sync_dir)(void *ctx, const char *path); /* open, fsync, close of a folder */
+	/* Asks for the file's clean pages to be forgotten, so that the next read shows what the disk has. No more than a wish. */
+	void (*drop_cache)(void *ctx, int fd);
 	int (*ftruncate)(void *ctx, int fd, off_t n);
 	int (*rename)(void *ctx, const char *from, const char *to);
 	int (*unlink)(void *ctx, const char *path);

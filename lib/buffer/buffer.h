@@ -28,14 +28,14 @@ struct buffer;
 struct chunk;
 
 enum buffer_flush_mode {
-	BUFFER_FLUSH_INTERVAL,  /* a stage chunk is queued flush_interval_ns after its first frame */
+	BUFFER_FLUSH_INTERVAL,	/* a stage chunk is queued flush_interval_ns after its first frame */
 	BUFFER_FLUSH_IMMEDIATE, /* as soon as it has a frame and a flush thread waits */
-	BUFFER_FLUSH_LAZY,      /* only when it is full, its frames' due time has come, or on buffer_flush_all */
+	BUFFER_FLUSH_LAZY,	/* only when it is full, its frames' due time has come, or on buffer_flush_all */
 };
 
 enum buffer_overflow {
-	BUFFER_BLOCK,       /* admit says BUFFER_WAIT */
-	BUFFER_THROW,       /* admit says BUFFER_REFUSED */
+	BUFFER_BLOCK,	    /* admit says BUFFER_WAIT */
+	BUFFER_THROW,	    /* admit says BUFFER_REFUSED */
 	BUFFER_DROP_OLDEST, /* the oldest queued chunk that nobody has taken is dropped, counted and shouted about */
 };
 
@@ -45,8 +45,8 @@ struct buffer_options {
 	uint64_t chunk_limit_size;    /* bytes of a chunk file at which it is queued */
 	uint32_t chunk_limit_records; /* events; 0 = no limit */
 	uint64_t total_limit_size;    /* bytes of all chunk files */
-	uint64_t min_free_bytes;      /* of the file system, kept free of chunks (progress and dead letters need some) */
-	uint64_t pending_limit;       /* bytes appended and not durable yet that may be in memory */
+	uint64_t min_free_bytes; /* of the file system, kept free of chunks (progress and dead letters need some) */
+	uint64_t pending_limit;	 /* bytes appended and not durable yet that may be in memory */
 	enum buffer_flush_mode flush_mode;
 	int64_t flush_interval_ns;
 	enum buffer_overflow overflow;
@@ -56,17 +56,18 @@ struct buffer_options {
 struct buffer_stats {
 	uint64_t stage_chunks, stage_bytes, stage_records;
 	uint64_t queue_chunks, queue_bytes, queue_records; /* taken and waiting for a retry included */
-	uint64_t pending_bytes;                            /* appended, not durable */
-	int64_t oldest_ns;                                 /* creation of the oldest chunk that is not committed; 0 = none */
+	uint64_t pending_bytes;				   /* appended, not durable */
+	int64_t oldest_ns; /* creation of the oldest chunk that is not committed; 0 = none */
 	uint64_t appended_records, durable_records, failed_records;
-	uint64_t syncs, sync_ns_sum;      /* group commits */
-	uint64_t sync_buckets[12];        /* sync time <= 0.25 ms * 4^i; the last one holds the rest */
+	uint64_t syncs, sync_ns_sum; /* group commits */
+	uint64_t sync_buckets[12];   /* sync time <= 0.25 ms * 4^i; the last one holds the rest */
 	uint64_t write_errors, sync_errors, damaged_frames, damaged_bytes, torn_bytes;
 	uint64_t dropped_chunks, dropped_records; /* drop_oldest_chunk */
-	bool full;      /* admit refuses: total_limit_size */
-	bool disk_full; /* admit refuses: no space on the device */
-	bool refusing;  /* admit refuses for good: syncs fail again and again; delivery goes on */
-	bool recovering;/* chunks left unsealed by a crash are still being looked through */
+	bool full;				  /* admit says BUFFER_WAIT or BUFFER_REFUSED: total_limit_size */
+	bool disk_full; /* admit says BUFFER_WAIT: no space on the device, or less than min_free_bytes */
+	int write_errno; /* admit says BUFFER_WAIT: why the last write failed; it is tried again each second; 0 = all is well */
+	bool refusing;	 /* admit refuses for good: syncs fail again and again; delivery goes on */
+	bool recovering; /* chunks left unsealed by a crash are still being looked through */
 };
 
 struct buffer_hooks {
@@ -82,8 +83,8 @@ struct buffer_hooks {
  * file, starts the writer, and looks through what a crash left unsealed in the background. `o` is copied. A chunk of a
  * newer format version is an error that touches nothing.
  */
-struct buffer *buffer_open(const struct buffer_options *o, const struct buffer_hooks *hooks, const struct vfs *vfs,
-	struct err *err);
+struct buffer *buffer_open(
+	const struct buffer_options *o, const struct buffer_hooks *hooks, const struct vfs *vfs, struct err *err);
 
 /* Room for a frame of `bytes` payload? BUFFER_OK reserves nothing: several callers at once may go over by a message each. */
 enum buffer_admit { BUFFER_OK, BUFFER_WAIT, BUFFER_REFUSED };
@@ -134,13 +135,13 @@ void buffer_retry(struct buffer *b, struct chunk *c, int64_t delay_ns);
 void buffer_release(struct buffer *b, struct chunk *c);
 
 struct chunk_info {
-	char id[40];        /* the file's name without suffix, for logs */
-	uint64_t bytes;     /* of the file */
-	uint64_t records;   /* events in it; 0 if not known before reading */
-	int64_t created_ns; /* wall clock */
-	uint32_t attempts;  /* retries so far, kept over restarts */
+	char id[40];		 /* the file's name without suffix, for logs */
+	uint64_t bytes;		 /* of the file */
+	uint64_t records;	 /* events in it; 0 if not known before reading */
+	int64_t created_ns;	 /* wall clock */
+	uint32_t attempts;	 /* retries so far, kept over restarts */
 	int64_t first_failed_ns; /* wall clock; 0 = never failed */
-	struct span stage;  /* as given to buffer_append */
+	struct span stage;	 /* as given to buffer_append */
 };
 void chunk_info(const struct chunk *c, struct chunk_info *info);
 
@@ -173,7 +174,7 @@ void chunk_reader_seek(struct chunk_reader *r, uint64_t offset);
 
 struct chunk_pending {
 	uint64_t offset; /* of the frame */
-	uint32_t index;  /* of the event in it */
+	uint32_t index;	 /* of the event in it */
 };
 
 /*

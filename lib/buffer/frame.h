@@ -9,11 +9,16 @@
 
 #include "base/span.h"
 
+struct stage;
+
 /*
  * Identity of a frame, the greater part of its events' document ids. Frames with equal keys hold the same events: a sender's
  * repetition of a chunk gets the key that the first copy got; every other frame gets one that was never used before.
  */
 #define FRAME_KEY_LEN 12
+
+/* Bytes in front of the payload on disk: chunk_format.h. */
+#define FRAME_HEAD_LEN 64
 
 enum frame_type {
 	FRAME_DATA = 1, /* tag, entries */
@@ -22,17 +27,24 @@ enum frame_type {
 
 struct frame {
 	struct frame *next; /* link of whoever owns it */
-	void *owner;        /* the producer's; the buffer does not look at it */
-	int error;          /* for on_durable: 0, or the errno that kept it from becoming durable */
+	void *owner;	    /* the producer's; the buffer does not look at it */
+	int error;	    /* for on_durable: 0, or the errno that kept it from becoming durable */
 	enum frame_type type;
-	uint32_t count;      /* events in it */
+	uint32_t count;	     /* events in it */
 	int64_t received_ns; /* wall clock */
 	uint8_t key[FRAME_KEY_LEN];
 	uint32_t tag_len;
 	uint32_t info_len;
-	size_t entries_len;  /* bytes used so far */
-	size_t entries_cap;  /* bytes there is room for */
-	uint32_t payload_crc;/* the writer's */
+	size_t entries_len; /* bytes used so far */
+	size_t entries_cap; /* bytes there is room for */
+
+	/* The buffer's, from buffer_append on. */
+	struct stage *stage;
+	struct frame *stage_next; /* the next frame of the group that goes to the same stage */
+	int64_t due_ns;
+	uint32_t payload_crc;
+	uint8_t head[FRAME_HEAD_LEN]; /* head and payload go to disk in one piece */
+
 	uint8_t payload[];
 };
 
@@ -58,6 +70,11 @@ static inline struct span frame_info(const struct frame *f)
 static inline uint8_t *frame_entries(struct frame *f)
 {
 	return f->payload + f->tag_len + f->info_len;
+}
+
+static inline size_t frame_payload_len(const struct frame *f)
+{
+	return (size_t)f->tag_len + f->info_len + f->entries_len;
 }
 
 /* Bytes that the frame will take on disk, padding of its group not counted. */

@@ -1,0 +1,19 @@
+/* damage.h: what becomes of the holes that are met in a chunk: kept, counted, told. For whoever owns the chunk at the time. */
+#ifndef WEIR_BUFFER_DAMAGE_H
+#define WEIR_BUFFER_DAMAGE_H
+
+#include "buffer/buffer_impl.h"
+
+struct damage_hole {
+	uint64_t from, to;
+	uint32_t lost;	/* frames that were in it, as far as can be told */
+	bool is_damage; /* it had been durable; otherwise it is the torn end of a group */
+};
+
+/* Nothing happens if the chunk knows the hole already. False if it could not be copied: the chunk's file is then to be kept. */
+bool damage_report(struct buffer *b, struct chunk *c, int fd, const struct damage_hole *hole);
+
+/* Frames that are gone without a trace: the file ends before the place up to which it had been durable. */
+void damage_report_missing(struct buffer *b, const struct chunk *c, uint64_t bytes);
+
+#endif

@@ -1,0 +1,167 @@
+/*
+ * The taking side: flush threads.
+ */
+#include "buffer/backup.h"
+#include "buffer/buffer_impl.h"
+#include "buffer/crash_point.h"
+#include "buffer/progress.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+/* In real time, whatever clock a test has put in. */
+static int64_t real_mono_ns(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * NS_PER_S + ts.tv_nsec;
+}
+
+/* A stage chunk that this thread could have at once; the writer seals it. Under the lock. */
+static void ask_for_stage(struct buffer *b)
+{
+	if (b->o.flush_mode == BUFFER_FLUSH_IMMEDIATE && b->queue.sum[CHUNK_STAGED].chunks && b->writer_waits)
+		pthread_cond_signal(&b->work);
+}
+
+/* Waits for a change, at most until `deadline` (real time) or until a retry is due. Under the lock. False at the deadline. */
+static bool wait_for_chunk(struct buffer *b, int64_t deadline)
+{
+	int64_t now = real_mono_ns(), due = queue_next_due(&b->queue);
+	int64_t until = deadline;
+	if (now >= deadline)
+		return false;
+	if (due != INT64_MAX && due - clock_mono_ns() < until - now)
+		until = now + (due - clock_mono_ns());
+	b->takers++;
+	ask_for_stage(b);
+	buffer_wait(b, &b->ready, until == INT64_MAX ? INT64_MAX : until - now);
+	b->takers--;
+	return true;
+}
+
+struct chunk *buffer_take(struct buffer *b, int64_t timeout_ns)
+{
+	int64_t now = real_mono_ns();
+	int64_t deadline = timeout_ns < 0 || timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;
+	struct chunk *c = NULL;
+	pthread_mutex_lock(&b->lock);
+	while (!b->output_ended) {
+		queue_wake(&b->queue, clock_mono_ns(), false);
+		c = queue_first_ready(&b->queue);
+		if (c) {
+			queue_set_state(&b->queue, c, CHUNK_TAKEN);
+			break;
+		}
+		if (!wait_for_chunk(b, deadline))
+			break;
+	}
+	pthread_mutex_unlock(&b->lock);
+	return c;
+}
+
+int buffer_remove_files(struct buffer *b, const struct chunk *c)
+{
+	char *path = buffer_path(b, c->name, ".chunk");
+	int code = b->vfs->unlink(b->vfs->ctx, path) && errno != ENOENT ? errno : 0;
+	mem_free(path);
+	if (code)
+		return code;
+	crash_point(CRASH_CHUNK_UNLINKED);
+	if (c->has_progress) { /* second: without it the chunk would be delivered from its beginning if it came back */
+		path = buffer_path(b, c->name, ".progress");
+		(void)b->vfs->unlink(b->vfs->ctx, path); /* else start-up removes it */
+		mem_free(path);
+		crash_point(CRASH_PROGRESS_UNLINKED);
+	}
+	pthread_mutex_lock(&b->lock);
+	if (!b->unlinked) {
+		b->unlinked = true;
+		b->unlinked_ns = clock_mono_ns();
+		if (b->writer_waits)
+			pthread_cond_signal(&b->work);
+	}
+	pthread_mutex_unlock(&b->lock);
+	return 0;
+}
+
+/* The file of a damaged chunk whose damage could not be copied is itself the copy. */
+static int put_away(struct buffer *b, const struct chunk *c)
+{
+	if (!c->keep_file)
+		return buffer_remove_files(b, c);
+	int code = backup_move(b, c->name);
+	return code ? code : buffer_remove_files(b, c);
+}
+
+bool buffer_commit(struct buffer *b, struct chunk *c, struct err *err)
+{
+	int code = put_away(b, c);
+	if (code) {
+		log_error(b->name,
+			"the file of a chunk that was delivered cannot be removed: it will be delivered again after "
+			"the next start "
+			"unless it is deleted by hand before",
+			LOG_S("path", b->path), LOG_S("chunk", c->name), LOG_S("error", strerror(code)));
+		err_sys(err, code, "cannot remove %s/%s.chunk", b->path, c->name);
+	}
+	pthread_mutex_lock(&b->lock);
+	queue_remove(&b->queue, c);
+	buffer_use(b, 0, c->size);
+	bool space = buffer_space_is_back(b);
+	pthread_mutex_unlock(&b->lock);
+	chunk_free(c);
+	if (space)
+		b->hooks.on_space(b->hooks.arg);
+	return code == 0;
+}
+
+static void put_back(struct buffer *b, struct chunk *c, enum chunk_state state)
+{
+	pthread_mutex_lock(&b->lock);
+	queue_set_state(&b->queue, c, state);
+	pthread_cond_signal(&b->ready);
+	pthread_mutex_unlock(&b->lock);
+}
+
+void buffer_retry(struct buffer *b, struct chunk *c, int64_t delay_ns)
+{
+	if (c->attempts < UINT32_MAX)
+		c->attempts++;
+	if (!c->first_failed_ns)
+		c->first_failed_ns = clock_wall_ns();
+	int code = progress_save_attempts(b, c);
+	uint64_t held;
+	if (code && log_allowed(&b->progress_log, 60 * NS_PER_S, &held))
+		log_warn(b->name,
+			"the number of retries of a chunk could not be saved: after a restart it is counted from what "
+			"was saved last",
+			LOG_S("path", b->path), LOG_S("chunk", c->name), LOG_S("error", strerror(code)),
+			LOG_U("held_back", held));
+	int64_t now = clock_mono_ns();
+	c->due_ns = delay_ns > INT64_MAX - now ? INT64_MAX - 1 : now + delay_ns;
+	put_back(b, c, delay_ns > 0 ? CHUNK_DELAYED : CHUNK_READY);
+}
+
+void buffer_release(struct buffer *b, struct chunk *c)
+{
+	put_back(b, c, CHUNK_READY);
+}
+
+void chunk_info(const struct chunk *c, struct chunk_info *info)
+{
+	_Static_assert(sizeof info->id > CHUNK_FILE_NAME_LEN, "a name fits");
+	*info = (struct chunk_info){
+		.bytes = c->size,
+		.records = c->records,
+		.created_ns = c->created_ns,
+		.attempts = c->attempts,
+		.first_failed_ns = c->first_failed_ns,
+		.stage = span_of(c->stage, c->stage_len),
+	};
+	memcpy(info->id, c->name, CHUNK_FILE_NAME_LEN);
+}
