@@ -277,7 +277,7 @@ static struct expr_value parse_number(struct expr *x)
 		text[n++] = (char)*x->p;
 	}
 	text[n] = 0;
-	if (x->p < x->end && (isalpha(*x->p) || (n > 1 && text[0] == '0' && !real))) {
+	if ((x->p < x->end && isalpha(*x->p)) || (n > 1 && text[0] == '0' && !real)) {
 		expr_fail(x, at, "this number is not supported: only decimal ones are");
 		return expr_nil();
 	}
@@ -487,7 +487,7 @@ static struct expr_value parse_list(struct expr *x)
 	x->p++;
 	size_t n = parse_args(x, items, "]");
 	struct expr_value v = expr_array(x, n);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < v.a.n; i++)
 		v.a.v[i] = items[i];
 	return v;
 }

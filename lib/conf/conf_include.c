@@ -151,6 +151,12 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*pa, *pb);
 }
 
+static void paths_sort(struct paths *p)
+{
+	if (p->n)
+		qsort(p->v, p->n, sizeof *p->v, by_name);
+}
+
 /* The text with the signs of patterns escaped. */
 static void put_literal(struct buf *out, struct span s)
 {
@@ -226,7 +232,7 @@ static void include_pattern(
 {
 	struct paths paths = {0};
 	expand(&paths, base, pattern, 0);
-	qsort(paths.v, paths.n, sizeof *paths.v, by_name);
+	paths_sort(&paths);
 	for (size_t i = 0; i < paths.n; i++)
 		if (i == 0 || strcmp(paths.v[i], paths.v[i - 1]) != 0)
 			conf_include_file(r, c, paths.v[i], from);
@@ -322,7 +328,7 @@ void conf_include_dir(struct conf_reader *r, struct conf_cursor *c, const char *
 	else if (errno != ENOENT)
 		conf_report_add(r->report, CONF_ERROR, (struct conf_pos){dir, 0, 0}, "cannot read the folder: %s",
 			strerror(errno));
-	qsort(paths.v, paths.n, sizeof *paths.v, by_name);
+	paths_sort(&paths);
 	for (size_t i = 0; i < paths.n; i++) {
 		bool known = stat(paths.v[i], &st) == 0 &&
 			     is_in(r->seen, r->seen_n, (struct conf_file_id){st.st_dev, st.st_ino});

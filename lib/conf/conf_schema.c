@@ -98,6 +98,7 @@ static bool set_text(const struct conf_param *p, const char *text, size_t len, b
 	return true;
 }
 
+/* Leaves nil behind: two parameters may share a field. */
 static void free_value(const struct conf_param *p, void *at)
 {
 	char **s = at;
@@ -105,6 +106,7 @@ static void free_value(const struct conf_param *p, void *at)
 	case CONF_STRING:
 		if (*s)
 			mem_free_secret(*s, strlen(*s));
+		*s = NULL;
 		break;
 	case CONF_ARRAY:
 		conf_value_free_array(at);
@@ -123,6 +125,9 @@ static void free_value(const struct conf_param *p, void *at)
 static void set_default(const struct conf_param *p, void *to)
 {
 	const char *why = NULL;
+	if (p->type == CONF_IGNORED)
+		return;
+	free_value(p, to);
 	set_nil(p, to);
 	if (p->value && !set_text(p, p->value, strlen(p->value), false, to, &why)) {
 		fprintf(stderr, "weir: the default of '%s' in its table is wrong: %s\n", p->name, why);
@@ -262,8 +267,6 @@ static void take_param(struct maker *m, const struct conf_param *p)
 {
 	const struct conf_section *section = m->scope->section;
 	const struct conf_pair *pair = section ? conf_scope_pair(section, p) : NULL;
-	if (p->type != CONF_IGNORED)
-		set_default(p, field(m->conf, p));
 	if (!pair) {
 		if (p->required && section)
 			conf_report_add(m->report, CONF_ERROR, section->pos, "'%s' parameter is required in %s",
@@ -335,6 +338,8 @@ static void *make(const struct conf_scope *scope, const struct conf_rules *rules
 	const struct conf_schema *schema = scope->schema;
 	struct maker m = {scope, rules, report, mem_zalloc(schema->size)};
 	take_common(&m);
+	for (const struct conf_param *p = schema->params; p && p->name; p++)
+		set_default(p, field(m.conf, p));
 	for (const struct conf_param *p = schema->params; p && p->name; p++)
 		take_param(&m, p);
 	for (const struct conf_sub *sub = schema->subs; sub && sub->schema; sub++)

@@ -64,7 +64,7 @@ enum conf_support {
 struct conf_param {
 	const char *name;
 	enum conf_type type;
-	size_t offset;	   /* of the field in the section's struct */
+	size_t offset; /* of the field in the section's struct; two of one type may share one (an old and a new name) */
 	const char *value; /* the default, as it would be written; NULL = nil */
 	bool required;
 	bool secret;   /* masked wherever a configuration is printed */

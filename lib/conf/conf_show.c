@@ -139,8 +139,11 @@ static void put_time(int64_t ns, struct buf *out)
 {
 	if (ns % NS_PER_S == 0)
 		buf_printf(out, "%" PRId64 "%s", ns / NS_PER_S, ns < 0 ? "" : "s");
-	else
+	else {
 		buf_printf(out, "%.9f", (double)ns / (double)NS_PER_S);
+		while (out->n && out->p[out->n - 1] == '0')
+			out->n--;
+	}
 }
 
 static void put_regexp(const struct conf_regexp *r, struct buf *out)
@@ -238,7 +241,7 @@ static void show_param(const struct conf_param *p, const void *conf, struct buf 
 {
 	const struct conf_common *c = conf;
 	const struct conf_pair *pair = c->section ? conf_scope_pair(c->section, p) : NULL;
-	if (p->type == CONF_IGNORED)
+	if (p->type == CONF_IGNORED || (p->support == CONF_DEPRECATED && !pair))
 		return;
 	struct buf value;
 	buf_init(&value, SIZE_MAX);

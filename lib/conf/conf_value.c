@@ -46,7 +46,7 @@ static const char *digit_at(const char *p, int (*is_digit)(int))
 }
 
 /* Digits with underscores between them, as a number that may be too large for an integer. */
-static const char *digits(const char *p, double *v)
+static const char *digits(const char *p, long double *v)
 {
 	*v = 0;
 	for (const char *d = isdigit((unsigned char)*p) ? p : NULL; d; d = digit_at(p, isdigit)) {
@@ -59,12 +59,12 @@ static const char *digits(const char *p, double *v)
 /* String#to_i: what stands at the beginning, 0 if nothing does. */
 static double ruby_to_i(const char *text)
 {
-	double v;
+	long double v;
 	const char *p = skip_space(text);
 	bool negative = *p == '-';
 	p += *p == '-' || *p == '+';
 	digits(p, &v);
-	return negative ? -v : v;
+	return (double)(negative && v > 0 ? -v : v);
 }
 
 /* Digits, fraction and exponent of a decimal number; the end of what was read, NULL if there is no digit. */
