@@ -81,16 +81,6 @@ static void complete_iso_week(struct strptime_fields *f, const struct civil *tod
 	default_to(f, FIELD_ISO_WDAY, 1);
 }
 
-/* The day of that name in the week (from Sunday on) of today. */
-static void complete_weekday(struct strptime_fields *f, const struct civil *today)
-{
-	const int64_t day = days_from_civil(today->year, today->month, today->day);
-	const struct civil c = civil_from_days(day - today->wday + f->v[FIELD_WDAY]);
-	field_set(f, FIELD_YEAR, c.year);
-	field_set(f, FIELD_MONTH, c.month);
-	field_set(f, FIELD_DAY, c.day);
-}
-
 static void complete_week(
 	struct strptime_fields *f, const struct civil *today, enum strptime_field week, int64_t first_wday)
 {
@@ -99,14 +89,17 @@ static void complete_week(
 	default_to(f, FIELD_WDAY, first_wday);
 }
 
-/* Fills what is missing of the kind of date that most fields are there of; of several such kinds, of the first. */
+/*
+ * Fills what is missing of the kind of date that most fields are there of; of several such kinds, of the first. (A day of the week alone
+ * never gets here.)
+ */
 static void complete(struct strptime_fields *f, const struct civil *today)
 {
-	enum kind { NOTHING, ORDINAL, CIVIL, ISO_WEEK, WEEKDAY, SUN_WEEK, MON_WEEK };
+	enum kind { NOTHING, ORDINAL, CIVIL, ISO_WEEK, SUN_WEEK, MON_WEEK };
 	static const struct {
 		enum kind kind;
 		uint32_t fields;
-	} kinds[] = {{NOTHING, 0}, {ORDINAL, Y | YD}, {CIVIL, Y | M | D}, {ISO_WEEK, IY | IW | ID}, {WEEKDAY, WD},
+	} kinds[] = {{NOTHING, 0}, {ORDINAL, Y | YD}, {CIVIL, Y | M | D}, {ISO_WEEK, IY | IW | ID},
 		{SUN_WEEK, Y | SW | WD}, {MON_WEEK, Y | MW | WD}, {NOTHING, IY | IW | WD}, {NOTHING, Y | SW | ID},
 		{NOTHING, Y | MW | ID}};
 	size_t best = 0;
@@ -125,9 +118,6 @@ static void complete(struct strptime_fields *f, const struct civil *today)
 		break;
 	case ISO_WEEK:
 		complete_iso_week(f, today);
-		break;
-	case WEEKDAY:
-		complete_weekday(f, today);
 		break;
 	case SUN_WEEK:
 		complete_week(f, today, FIELD_SUN_WEEK, 0);

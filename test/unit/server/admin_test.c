@@ -616,6 +616,7 @@ static void test_close_listeners(void **state)
 	send_bytes(&c, "GET /hello HTTP/1.1\r\n\r\n", 23); /* who is there may go on */
 	wait_for(&c, "hello\n", 2);
 	hang_up(&c);
+	assert_int_equal(event_base_dispatch(base), 1); /* nothing is left to wait for, no timer either */
 }
 
 static void test_free_with_open_connections(void **state)
