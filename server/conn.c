@@ -14,6 +14,7 @@
 #define READ_MIN 4096u /* bytes of the smallest read buffer */
 #define READ_STEP \
 	(1u << 20) /* a buffer grows to what has come, doubled, or to this: never to what a header announces */
+#define READ_MORE    (64u << 10) /* bytes that there is room for, at the least, once a message does not fit */
 #define READ_FREE    (16u << 10) /* an empty read buffer larger than this is given back */
 #define TURN_BUDGET  (1u << 20)	 /* bytes read from one connection before others have their turn */
 #define COUNTED_FROM (64u << 10) /* read buffers from this size count against the memory limit */
@@ -90,10 +91,9 @@ static bool make_room(struct conn *c)
 	size_t need = c->in_n + (c->in_want ? c->in_want : 1);
 	if (c->in_cap >= need)
 		return true;
-	size_t grown = c->in_n * 2 > READ_STEP ? c->in_n * 2 : READ_STEP;
-	size_t cap = need < grown ? need : grown;
-	if (cap < READ_MIN)
-		cap = READ_MIN;
+	size_t most = c->in_n * 2 > READ_STEP ? c->in_n * 2 : READ_STEP;
+	size_t least = c->in_n + (c->in_n / 2 > READ_MORE ? c->in_n / 2 : READ_MORE);
+	size_t cap = need > most ? most : need > least ? need : least;
 	if (cap <= c->in_cap)
 		return c->in_cap > c->in_n;
 	if (cap >= READ_STEP && atomic_load_explicit(&memory_used, memory_order_relaxed) + cap > memory_limit)
@@ -244,10 +244,11 @@ static void offer(struct conn *c, const uint8_t *p, size_t n, size_t *used)
 /* Keeps the unconsumed end of the worker's scratch memory. These bytes are here: the memory limit only says how much more is got ready for. */
 static bool keep(struct conn *c, const uint8_t *p, size_t n)
 {
-	size_t cap = n + c->in_want < READ_STEP ? n + c->in_want : READ_STEP;
+	size_t cap = n + (c->in_want > READ_MIN ? c->in_want : READ_MIN);
+	if (cap > READ_STEP)
+		cap = READ_STEP;
 	if (atomic_load_explicit(&memory_used, memory_order_relaxed) + cap > memory_limit)
 		cap = n;
-	cap = cap < READ_MIN ? READ_MIN : cap;
 	if (c->in_cap < n) {
 		uint8_t *q = mem_try_realloc(c->in, cap);
 		if (!q)
