@@ -10,6 +10,9 @@
 #include "router.h"
 #include "unmatched.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <errno.h>
 #include <sys/random.h>
 #include <sysexits.h>
@@ -54,7 +57,7 @@ struct ingest {
 	struct buf run, run_tag;
 	uint32_t run_count;
 	/* what filters write to, in turn */
-	struct buf filtered[2];
+	struct buf filtered[RELABEL_MAX][2];
 	struct parked_waiter *waiting;
 	struct worker_tick *tick;
 };
@@ -380,22 +383,51 @@ void ingest_append(struct ingest *in, struct output *o, const struct batch *b, s
 	give(in, flow_buffer(o->flow), f, stage, due_ns);
 }
 
-void ingest_dead(
-	struct ingest *in, struct span tag, struct span raw, uint32_t count, const char *reason, struct txn *txn)
+static void dead(struct ingest *in, struct span tag, struct span raw, uint32_t count, const struct dead_letter *why)
 {
 	struct buf info;
-	struct txn *outer = in->txn;
 	buf_init(&info, DEAD_LETTER_INFO_MAX);
-	dead_letter_info(&info, &(struct dead_letter){.plugin = in->source->id, .reason = reason});
-	in->txn = txn;
+	dead_letter_info(&info, why);
 	struct frame *f = new_frame(in, FRAME_DEAD, tag, buf_span(&info), raw, count);
 	if (f) {
 		ingest_new_key(in, f->key);
 		give(in, dead_letters_buffer(in->hub->dead), f, (struct span){0}, 0);
-		dead_letters_count(in->hub->dead, in->source->id, reason, count);
+		dead_letters_count(in->hub->dead, why->plugin, why->reason, count);
 	}
-	in->txn = outer;
 	buf_free(&info);
+}
+
+void ingest_dead(
+	struct ingest *in, struct span tag, struct span raw, uint32_t count, const char *reason, struct txn *txn)
+{
+	struct txn *outer = in->txn;
+	in->txn = txn;
+	dead(in, tag, raw, count, &(struct dead_letter){.plugin = in->source->id, .reason = reason});
+	in->txn = outer;
+}
+
+void batch_part_key(const struct batch *b, struct span what, uint8_t key[FRAME_KEY_LEN])
+{
+	XXH128_canonical_t out;
+	XXH128_hash_t in[2] = {XXH3_128bits(b->key, FRAME_KEY_LEN), XXH3_128bits(what.p, what.n)};
+	XXH128_canonicalFromHash(&out, XXH3_128bits(in, sizeof in));
+	memcpy(key, out.digest, FRAME_KEY_LEN);
+}
+
+void ingest_error(struct ingest *in, const char *plugin_id, const struct batch *b, struct span entry,
+	const char *reason, const char *text)
+{
+	const struct router *r = in->source->error_router;
+	counter_add(in->source->n.errors, 1);
+	if (!r || in->in_error) {
+		dead(in, b->tag, entry, 1, &(struct dead_letter){.plugin = plugin_id, .reason = reason, .text = text});
+		return;
+	}
+	struct batch one = {.tag = b->tag, .entries = entry, .count = 1, .received_ns = b->received_ns};
+	batch_part_key(b, entry, one.key);
+	in->in_error = true; /* what fails on the way of errors must not come back to it */
+	ingest_route(in, r, &one);
+	in->in_error = false;
 }
 
 /* ---- routes ------------------------------------------------------------------------------------------------------- */
@@ -421,7 +453,8 @@ void ingest_route(struct ingest *in, const struct router *r, const struct batch 
 				"circle; "
 				"they are dead letters now",
 				LOG_B("tag", b->tag), LOG_S("label", router_label(r)), LOG_U("held_back", held));
-		ingest_dead(in, b->tag, b->entries, b->count, "label_loop", in->txn);
+		dead(in, b->tag, b->entries, b->count,
+			&(struct dead_letter){.plugin = in->source->id, .reason = "label_loop"});
 		return;
 	}
 	in->depth++;
@@ -429,7 +462,7 @@ void ingest_route(struct ingest *in, const struct router *r, const struct batch 
 	struct batch now = *b;
 	for (unsigned i = 0; i < route->filter_count && now.count; i++) {
 		struct filter *f = route->filters[i];
-		struct buf *out = &in->filtered[i & 1];
+		struct buf *out = &in->filtered[in->depth - 1][i & 1];
 		buf_clear(out);
 		counter_add(f->n.in, now.count);
 		uint32_t count = f->plugin->filter->apply(f, in, &now, out);
@@ -510,9 +543,10 @@ void ingest_close(struct ingest *in)
 	in->staged_count = 0;
 	if (in->run.cap > RUN_MAX * 4)
 		buf_free(&in->run);
-	for (int i = 0; i < 2; i++)
-		if (in->filtered[i].cap > RUN_MAX * 4)
-			buf_free(&in->filtered[i]);
+	for (unsigned d = 0; d < RELABEL_MAX; d++)
+		for (unsigned i = 0; i < 2; i++)
+			if (in->filtered[d][i].cap > RUN_MAX * 4)
+				buf_free(&in->filtered[d][i]);
 }
 
 int64_t ingest_now(const struct ingest *in)
@@ -534,8 +568,9 @@ struct ingest *ingest_new(struct worker *w, struct ingest_hub *hub)
 	in->routes = route_cache_new();
 	buf_init(&in->run, 1u << 30);
 	buf_init(&in->run_tag, 1u << 20);
-	buf_init(&in->filtered[0], 1u << 30);
-	buf_init(&in->filtered[1], 1u << 30);
+	for (unsigned d = 0; d < RELABEL_MAX; d++)
+		for (unsigned i = 0; i < 2; i++)
+			buf_init(&in->filtered[d][i], 1u << 30);
 	if (getrandom(in->key_seed, sizeof in->key_seed, 0) != sizeof in->key_seed) {
 		/* Without random numbers no two keys can be promised to differ. */
 		log_error(NULL, "the system gives no random numbers: leaving");
@@ -552,7 +587,8 @@ void ingest_free(struct ingest *in)
 	route_cache_free(in->routes);
 	buf_free(&in->run);
 	buf_free(&in->run_tag);
-	buf_free(&in->filtered[0]);
-	buf_free(&in->filtered[1]);
+	for (unsigned d = 0; d < RELABEL_MAX; d++)
+		for (unsigned i = 0; i < 2; i++)
+			buf_free(&in->filtered[d][i]);
 	mem_free(in);
 }

@@ -85,6 +85,15 @@ void ingest_append(struct ingest *in, struct output *o, const struct batch *b, s
 /* Gives a batch to an output (copy's stores). */
 void ingest_emit(struct ingest *in, struct output *o, const struct batch *b);
 
+/*
+ * For filters: an event that failed (a record that cannot be parsed, an expression that cannot be evaluated): to <label @ERROR> if there is one, else to the
+ * dead letters, counted. `entry` is the event as in batch.h, `reason` a fixed word, `text` a sentence or NULL.
+ */
+void ingest_error(struct ingest *in, const char *plugin_id, const struct batch *b, struct span entry, const char *reason, const char *text);
+
+/* The identity of a part of a batch: the same for the same batch and `what`, so that a repetition of the batch gives repetitions of its parts. */
+void batch_part_key(const struct batch *b, struct span what, uint8_t key[FRAME_KEY_LEN]);
+
 /* Sends a batch through a router (relabel, rewrite_tag_filter, ...) under the message that is being handled. */
 struct router;
 void ingest_route(struct ingest *in, const struct router *r, const struct batch *b);

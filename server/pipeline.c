@@ -163,6 +163,7 @@ static void count_source(struct builder *b, struct source *s)
 		"Events that could not be stored and were not acknowledged.");
 	s->n.filtered = metrics_counter(
 		m, "weir_source_filtered_events_total", labels, "Events that filters took out.");
+	s->n.errors = metrics_counter(m, "weir_source_error_events_total", labels, "Events that failed in a filter.");
 	mem_free(labels);
 }
 
@@ -179,6 +180,7 @@ static void build_source(struct builder *b, const struct conf_section *section)
 	s->id = make_id(b, PLUGIN_INPUT, p, c);
 	add(&b->pipeline->sources, s);
 	s->router = c->label ? builder_label(b, c->label, conf_where(c, "@label")) : b->pipeline->routers.v[0];
+	s->error_router = find_router(b->pipeline, "@ERROR");
 	count_source(b, s);
 	if (b->report->errors == errors)
 		s->self = p->input->create(s, b);

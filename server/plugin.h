@@ -47,6 +47,7 @@ struct source {
 	void *conf;		     /* made from plugin->schema */
 	void *self;		     /* the plugin's own */
 	const struct router *router; /* of its @label, or the top level */
+	const struct router *error_router; /* <label @ERROR>; NULL = none */
 	struct {
 		struct counter *messages, *events, *bytes; /* received whole */
 		struct counter *stored;	   /* events durable in a buffer, for each buffer they went to */
