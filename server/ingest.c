@@ -51,6 +51,7 @@ struct ingest {
 	int64_t now_ns;
 	struct txn *txn; /* of the message that is being handled */
 	unsigned depth;	 /* routers it went through */
+	bool in_error;	 /* in <label @ERROR> */
 	struct staged staged[STAGES_MAX];
 	unsigned staged_count;
 	/* the run of single events */

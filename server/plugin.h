@@ -44,9 +44,9 @@ const char *plugin_kind_name(enum plugin_kind kind);
 struct source {
 	const struct plugin *plugin;
 	char *id;
-	void *conf;		     /* made from plugin->schema */
-	void *self;		     /* the plugin's own */
-	const struct router *router; /* of its @label, or the top level */
+	void *conf;			   /* made from plugin->schema */
+	void *self;			   /* the plugin's own */
+	const struct router *router;	   /* of its @label, or the top level */
 	const struct router *error_router; /* <label @ERROR>; NULL = none */
 	struct {
 		struct counter *messages, *events, *bytes; /* received whole */
@@ -57,6 +57,7 @@ struct source {
 		struct counter *unmatched; /* events that no <match> wanted */
 		struct counter *refused;   /* events whose buffer could not take them: not acknowledged */
 		struct counter *filtered;  /* events that a filter took out */
+		struct counter *errors;	   /* events that failed in a filter */
 	} n;
 };
 
