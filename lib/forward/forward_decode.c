@@ -195,6 +195,9 @@ enum forward_step forward_decode(
 	buf_clear(&d->converted);
 	if (d->mode == MODE_UNKNOWN)
 		choose_mode(d, p[0]);
-	return d->mode == MODE_JSON ? decode_json(d, span_of(p, n), used, want, msg)
-				    : decode_msgpack(d, span_of(p, n), used, want, msg);
+	enum forward_step step = d->mode == MODE_JSON ? decode_json(d, span_of(p, n), used, want, msg)
+						      : decode_msgpack(d, span_of(p, n), used, want, msg);
+	if (step == FORWARD_CLOSE)
+		*used = 0;
+	return step;
 }

@@ -84,7 +84,7 @@ void forward_decoder_free(struct forward_decoder *d); /* NULL is allowed */
 /*
  * Looks at the n unconsumed bytes at p. If a message is whole: sets *used to its length, fills *msg (views into p and into the decoder,
  * good until the next call) and forgets it. FORWARD_MORE: *used = 0, call again with at least as many bytes of the same message
- * (they may have moved). After FORWARD_CLOSE the decoder must not be used again.
+ * (they may have moved). After FORWARD_CLOSE (*used = 0) the decoder must not be used again.
  */
 enum forward_step forward_decode(
 	struct forward_decoder *d, const uint8_t *p, size_t n, size_t *used, size_t *want, struct forward_msg *msg);
