@@ -171,6 +171,8 @@ def parse_bulk(body, default_index):
 
 def filter_path(value, paths):
     """Elasticsearch's filter_path: keeps what one of the patterns reaches; what becomes empty goes."""
+    # "**" stands for any number of fields, none included.
+    paths = paths + [p[1:] for p in paths if p and p[0] == "**"]
     kept = [p for p in paths if p]
     if any(p == [] for p in paths) or not isinstance(value, (dict, list)):
         return value if any(p == [] for p in paths) else None
@@ -472,8 +474,9 @@ class FakeES:
             old, change = item.document["upsert"], {}
         if old is None:
             return 404, "document_missing_exception", f"[{item.id}]: document missing"
+        new = item.id not in docs
         docs[item.id] = {**old, **change}
-        return 200, None, None
+        return (201 if new else 200), None, None
 
     def other(self, request):
         path = request.path.strip("/")
