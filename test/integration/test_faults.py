@@ -159,6 +159,7 @@ def test_refused_for_want_of_rights(es_and_weir, code):
     fault = es.fault(faults.status(code))
     send_events(w.port, "app", records())
     wait_until(lambda: fault.used >= 1, 20, "a first request")
+    # Nothing to wait for: that there are no more requests is what is looked at.
     time.sleep(3)
     assert fault.used <= 2, "a storm"
     es.heal()

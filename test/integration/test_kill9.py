@@ -89,6 +89,7 @@ def test_fake_server(weir, fake_es, prefix):
     assert sum(s.resent_chunks for s in traffic.senders) > 0, "no kill hit a chunk without its ack"
 
 
+@pytest.mark.slow
 def test_real_server(weir, opensearch, prefix):
     opensearch.put_template(prefix, f"{prefix}-*", {"properties": {"sender": {"type": "keyword"}}})
     w = weir(ELASTICSEARCH, es_url=opensearch.url, prefix=prefix)
@@ -102,8 +103,7 @@ def test_real_server(weir, opensearch, prefix):
     assert difference(traffic, hits) == NOTHING
 
 
-@pytest.mark.parametrize("times", [5])
-def test_kill_while_it_starts(weir, fake_es, prefix, times):
+def test_kill_while_it_starts(weir, fake_es, prefix):
     """A backlog that is recovered while weir is killed once more."""
     fake_es.close_listener()
     w = weir(ELASTICSEARCH, es_url=fake_es.url, prefix=prefix)
@@ -111,7 +111,7 @@ def test_kill_while_it_starts(weir, fake_es, prefix, times):
         wait_until(lambda: traffic.acked() > 3000, 60, "acks come while the server is down")
         total = traffic.finish()
     w.kill9()
-    for i in range(times):
+    for i in range(5):
         w.start(wait=False)
         if i % 2:
             w.wait_ready()

@@ -6,6 +6,7 @@ from harness.weir import ELASTICSEARCH
 from test_kill9 import NOTHING, Traffic, difference
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, how", [("opensearch2", "stop"), ("opensearch2", "kill"), ("elasticsearch8", "stop"),
                                        ("elasticsearch8", "kill")])
 def test_server_goes_and_comes_back(weir, own_server, prefix, name, how):
