@@ -4,9 +4,9 @@
 #include "record/json_parser.h"
 
 /*
- * How many elements a container has is not known before it ends, and msgpack puts the count in front: a container begins
- * with a header of one byte, which is widened, and what it holds so far moved, when the 16th and when the 65,536th
- * element comes.
+ * How many elements a container has is not known before it ends, and msgpack puts the count in front: a container
+ * begins with a header of one byte, which is widened, and what it holds so far moved, when the 16th and when the
+ * 65,536th element comes.
  */
 
 static inline void skip_space(struct json_parser *j)

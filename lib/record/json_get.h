@@ -1,7 +1,8 @@
 /*
- * json_get.h: JSON text to msgpack, in one pass. RFC 8259: UTF-8 is checked (ill-formed input fails), \u escapes with their
- * surrogate pairs; a lone surrogate fails. Integers of 64 bits keep all digits; other numbers become float64; numbers that neither
- * holds become strings. Repeated keys are kept: whoever reads the map takes the last. Any thread.
+ * json_get.h: JSON text to msgpack, in one pass. RFC 8259: UTF-8 is checked (ill-formed input fails), \u escapes with
+ * their surrogate pairs; a lone surrogate fails. Integers of 64 bits keep all digits; other numbers become float64;
+ * numbers that neither holds become strings. Repeated keys are kept: whoever reads the map takes the last. Any
+ * thread.
  */
 #ifndef WEIR_RECORD_JSON_GET_H
 #define WEIR_RECORD_JSON_GET_H
@@ -17,7 +18,8 @@ enum json_result {
 
 /*
  * Reads one JSON value at *p (white space before it is skipped), appends it to `out` as msgpack and moves *p behind
- * it. A number may end where the text does. On anything but JSON_OK, *p and out->n are as before. *why (may be NULL) says what is wrong.
+ * it. A number may end where the text does. On anything but JSON_OK, *p and out->n are as before. *why (may be NULL)
+ * says what is wrong.
  */
 enum json_result json_get(const uint8_t **p, const uint8_t *end, unsigned max_depth, struct buf *out, const char **why);
 
@@ -26,7 +28,10 @@ struct json_framer {
 	uint32_t depth;
 	bool in_string, escaped, started;
 };
-/* `f` is zero-initialised, and again for each next value. Bytes of `p` up to and with the closing bracket, 0 if it is not in there. Bytes before the first bracket must be white space, else *bad. */
+/*
+ * `f` is zero-initialised, and again for each next value. Bytes of `p` up to and with the closing bracket, 0 if it is
+ * not in there. Bytes before the first bracket must be white space, else *bad.
+ */
 size_t json_framer_feed(struct json_framer *f, const uint8_t *p, size_t n, bool *bad);
 
 #endif

@@ -18,7 +18,7 @@ uint8_t *json_key_quote(struct json_writer *w, uint8_t *d, uint32_t from)
 	memcpy(copy, w->doc + from, n);
 	d = json_writer_scalar(w, w->doc + from, &(struct mp_token){.type = MP_STR, .body = span_of(copy, n)});
 	mem_free(copy);
-	return d && w->rename ? json_key_rename(w, d, from) : d;
+	return d && w->rename ? json_key_rename(w->doc + from, d) : d;
 }
 
 uint8_t *json_key_write(struct json_writer *w, uint8_t *d, const uint8_t **p, const uint8_t *end)
@@ -35,7 +35,7 @@ uint8_t *json_key_write(struct json_writer *w, uint8_t *d, const uint8_t **p, co
 	/* Numbers, words and the object of an unknown ext: their JSON text is the key. */
 	if (w->doc[start] != '"')
 		return json_key_quote(w, d, start);
-	return w->rename ? json_key_rename(w, d, start) : d;
+	return w->rename ? json_key_rename(w->doc + start, d) : d;
 }
 
 /* ---- names that Elasticsearch refuses ------------------------------------------------------------------ */
@@ -60,9 +60,9 @@ static size_t blank_len(const uint8_t *p, size_t n)
 	return general && ((p[2] >= 0x80 && p[2] <= 0x8a && p[2] != 0x87) || p[2] == 0xa8 || p[2] == 0xa9) ? 3 : 0;
 }
 
-uint8_t *json_key_rename(struct json_writer *w, uint8_t *d, uint32_t start)
+uint8_t *json_key_rename(uint8_t *start, uint8_t *d)
 {
-	uint8_t *const text = w->doc + start + 1;
+	uint8_t *const text = start + 1;
 	const uint8_t *p = text, *const stop = d - 1;
 	uint8_t *out = text;
 	if (p == stop) {

@@ -16,13 +16,13 @@ uint8_t *json_key_write(struct json_writer *w, uint8_t *d, const uint8_t **p, co
 uint8_t *json_key_quote(struct json_writer *w, uint8_t *d, uint32_t from);
 
 /*
- * Changes the text from offset `start` to d, a key with its quotes, into a field name that Elasticsearch takes, and
+ * Changes the text from `start` to d, a key with its quotes, into a field name that Elasticsearch takes, and
  * returns its new end. Elasticsearch refuses a whole document for a name that is empty or, split at its dots, has a
  * part that is empty or blank (DocumentParser, DotExpandingXContentParser). "" becomes "_empty"; the blanks of a
  * blank part and the dots beside an empty or blank part become "_": ".a" "_a", "a." "a_", "a..b" "a__b", " " "_", "a.
  * .b" "a___b".
  */
-uint8_t *json_key_rename(struct json_writer *w, uint8_t *d, uint32_t start);
+uint8_t *json_key_rename(uint8_t *start, uint8_t *d);
 
 /* Makes room for `count` more keys; false and w->status on failure. */
 bool json_key_make_room(struct json_writer *w, uint64_t count);

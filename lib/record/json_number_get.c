@@ -153,8 +153,8 @@ static enum json_result put_integer(struct json_parser *j, const struct number *
 }
 
 /*
- * strtod of the text of the number. It needs a 0 byte behind it, so it is copied into the free space of `out`. weir never
- * calls setlocale, so the decimal point is a point.
+ * strtod of the text of the number. It needs a 0 byte behind it, so it is copied into the free space of `out`. weir
+ * never calls setlocale, so the decimal point is a point.
  */
 static bool slow_double(struct json_parser *j, const struct number *n, double *d)
 {

@@ -1,4 +1,7 @@
-/* json_parser.h: what the parts of json_get share: the parser's state and the search for what is not plain in a string. */
+/*
+ * json_parser.h: what the parts of json_get share: the parser's state and the search for what is not plain in a
+ * string.
+ */
 #ifndef WEIR_RECORD_JSON_PARSER_H
 #define WEIR_RECORD_JSON_PARSER_H
 
@@ -38,7 +41,10 @@ static inline enum json_result json_parser_stored(struct json_parser *j)
 	return j->out->failed ? json_parser_bad(j, "too large") : JSON_OK;
 }
 
-/* These read what begins at j->p, append it to j->out and leave j->p behind it. The string's opening quote has been read. */
+/*
+ * These read what begins at j->p, append it to j->out and leave j->p behind it. The string's opening quote has been
+ * read.
+ */
 enum json_result json_string_get(struct json_parser *j);
 enum json_result json_number_get(struct json_parser *j);
 
@@ -48,7 +54,10 @@ enum json_result json_string_put(struct json_parser *j, const uint8_t *p, size_t
 typedef uint8_t json_vec __attribute__((vector_size(16)));
 typedef int8_t json_signed_vec __attribute__((vector_size(16)));
 
-/* The first byte that is not plain in a string: a quote, a backslash, a control character or a part of UTF-8's longer sequences. */
+/*
+ * The first byte that is not plain in a string: a quote, a backslash, a control character or a part of UTF-8's longer
+ * sequences.
+ */
 static inline const uint8_t *json_plain_end(const uint8_t *p, const uint8_t *end)
 {
 	while (end - p >= (ptrdiff_t)sizeof(json_vec)) {

@@ -12,13 +12,19 @@
 
 #include "base/buf.h"
 
-/* Appends the msgpack object at *p as JSON and moves *p behind it. False: cut, bad, deeper than max_depth, or `out` failed; out->n is restored then. */
+/*
+ * Appends the msgpack object at *p as JSON and moves *p behind it. False: cut, bad, deeper than max_depth, or `out`
+ * failed; out->n is restored then.
+ */
 bool json_put(struct buf *out, const uint8_t **p, const uint8_t *end, unsigned max_depth);
 
 /* Appends a JSON string with its quotes. */
 bool json_put_string(struct buf *out, struct span s);
 
-/* A number: the shortest decimal that reads back as d, with ".0" where it has no fraction; "null" if it is not finite. Writes at most JSON_NUMBER_MAX bytes. */
+/*
+ * A number: the shortest decimal that reads back as d, with ".0" where it has no fraction; "null" if it is not
+ * finite. Writes at most JSON_NUMBER_MAX bytes.
+ */
 #define JSON_NUMBER_MAX 32
 size_t json_format_double(double d, char *out);
 

@@ -47,9 +47,9 @@ hot_inline void block_store(uint8_t *p, block_t b)
 
 hot_inline block_t escaped_bytes(block_t b)
 {
-	block_t quote = _mm256_cmpeq_epi8(b, _mm256_set1_epi8('"'));
-	block_t slash = _mm256_cmpeq_epi8(b, _mm256_set1_epi8('\\'));
-	block_t control = _mm256_cmpeq_epi8(_mm256_min_epu8(b, _mm256_set1_epi8(0x1f)), b);
+	block_t quote = _mm256_cmpeq_epi8(b, block_load(json_writer_bytes[JSON_QUOTES]));
+	block_t slash = _mm256_cmpeq_epi8(b, block_load(json_writer_bytes[JSON_SLASHES]));
+	block_t control = _mm256_cmpeq_epi8(_mm256_min_epu8(b, block_load(json_writer_bytes[JSON_CONTROLS])), b);
 	return _mm256_or_si256(_mm256_or_si256(quote, slash), control);
 }
 
@@ -68,9 +68,16 @@ hot_inline uint64_t mask_special(block_t b)
 	return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(escaped_bytes(b), b));
 }
 
-hot_inline uint64_t mask_equal(block_t b, char c)
+hot_inline uint64_t mask_equal(block_t b, enum json_bytes which)
 {
-	return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(b, _mm256_set1_epi8(c)));
+	return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(b, block_load(json_writer_bytes[which])));
+}
+
+hot_inline uint64_t mask_dot_or_blank(block_t b)
+{
+	block_t dot = _mm256_cmpeq_epi8(b, block_load(json_writer_bytes[JSON_DOTS]));
+	block_t blank = _mm256_cmpeq_epi8(b, block_load(json_writer_bytes[JSON_BLANKS]));
+	return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(dot, blank));
 }
 
 #elif defined(__SSE2__) && !defined(WEIR_PORTABLE)
@@ -90,9 +97,9 @@ hot_inline void block_store(uint8_t *p, block_t b)
 
 hot_inline block_t escaped_bytes(block_t b)
 {
-	block_t quote = _mm_cmpeq_epi8(b, _mm_set1_epi8('"'));
-	block_t slash = _mm_cmpeq_epi8(b, _mm_set1_epi8('\\'));
-	block_t control = _mm_cmpeq_epi8(_mm_min_epu8(b, _mm_set1_epi8(0x1f)), b);
+	block_t quote = _mm_cmpeq_epi8(b, block_load(json_writer_bytes[JSON_QUOTES]));
+	block_t slash = _mm_cmpeq_epi8(b, block_load(json_writer_bytes[JSON_SLASHES]));
+	block_t control = _mm_cmpeq_epi8(_mm_min_epu8(b, block_load(json_writer_bytes[JSON_CONTROLS])), b);
 	return _mm_or_si128(_mm_or_si128(quote, slash), control);
 }
 
@@ -111,9 +118,16 @@ hot_inline uint64_t mask_special(block_t b)
 	return (uint32_t)_mm_movemask_epi8(_mm_or_si128(escaped_bytes(b), b));
 }
 
-hot_inline uint64_t mask_equal(block_t b, char c)
+hot_inline uint64_t mask_equal(block_t b, enum json_bytes which)
 {
-	return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(b, _mm_set1_epi8(c)));
+	return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(b, block_load(json_writer_bytes[which])));
+}
+
+hot_inline uint64_t mask_dot_or_blank(block_t b)
+{
+	block_t dot = _mm_cmpeq_epi8(b, block_load(json_writer_bytes[JSON_DOTS]));
+	block_t blank = _mm_cmpeq_epi8(b, block_load(json_writer_bytes[JSON_BLANKS]));
+	return (uint32_t)_mm_movemask_epi8(_mm_or_si128(dot, blank));
 }
 
 #else
@@ -163,9 +177,14 @@ hot_inline uint64_t mask_special(block_t b)
 	return gather(escaped_bytes(b) | (b & EVERY_BYTE(0x80)));
 }
 
-hot_inline uint64_t mask_equal(block_t b, char c)
+hot_inline uint64_t mask_equal(block_t b, enum json_bytes which)
 {
-	return gather(zero_bytes(b ^ EVERY_BYTE((uint8_t)c)));
+	return gather(zero_bytes(b ^ block_load(json_writer_bytes[which])));
+}
+
+hot_inline uint64_t mask_dot_or_blank(block_t b)
+{
+	return mask_equal(b, JSON_DOTS) | mask_equal(b, JSON_BLANKS);
 }
 #endif
 
@@ -410,9 +429,9 @@ hot_inline uint8_t *put_string(struct json_writer *w, uint8_t *d, const uint8_t 
  */
 hot_inline bool name_may_be_odd(block_t b, size_t n)
 {
-	const uint64_t dot = mask_equal(b, '.') & low_bits(n), blank = mask_equal(b, ' ') & low_bits(n);
-	if (likely(!(dot | blank)))
+	if (likely(!(mask_dot_or_blank(b) & low_bits(n))))
 		return false;
+	const uint64_t dot = mask_equal(b, JSON_DOTS) & low_bits(n), blank = mask_equal(b, JSON_BLANKS) & low_bits(n);
 	const uint64_t edges = 1 | UINT64_C(1) << (n - 1);
 	return ((dot | blank) & edges) || (dot & dot << 1) || (dot && blank);
 }
@@ -441,7 +460,7 @@ hot_inline uint8_t *put_plain_key(
 		block_store(d + 1 + i, b);
 		if (unlikely(mask_special(b) & low_bits(len)))
 			return NULL;
-		if (w->rename && unlikely((mask_equal(b, '.') | mask_equal(b, ' ')) & low_bits(len)))
+		if (w->rename && unlikely(mask_dot_or_blank(b) & low_bits(len)))
 			return NULL;
 	}
 #endif

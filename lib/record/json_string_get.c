@@ -186,7 +186,10 @@ static enum json_result copy_unescaped(struct json_parser *j, const uint8_t *fro
 	}
 }
 
-/* A string with escapes in it, which begins at `from`: written behind a header as large as the raw length needs, then moved if it was too large. */
+/*
+ * A string with escapes in it, which begins at `from`: written behind a header as large as the raw length needs,
+ * then moved if it was too large.
+ */
 static enum json_result escaped_string(struct json_parser *j, const uint8_t *from)
 {
 	const uint8_t *end = string_end(j->p, j->end);

@@ -1,7 +1,6 @@
 #include "record/json_writer.h"
 
 #include "base/base64.h"
-#include "base/bytes.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "record/json_key.h"
@@ -18,6 +17,14 @@ __attribute__((constructor)) static void choose_run(void)
 		run = json_put_simd_run_avx2;
 }
 #endif
+
+const uint8_t json_writer_bytes[5][32] __attribute__((aligned(64))) = {
+	[JSON_QUOTES] = {[0 ... 31] = '"'},
+	[JSON_SLASHES] = {[0 ... 31] = '\\'},
+	[JSON_CONTROLS] = {[0 ... 31] = 0x1f},
+	[JSON_DOTS] = {[0 ... 31] = '.'},
+	[JSON_BLANKS] = {[0 ... 31] = ' '},
+};
 
 /* ---- life ------------------------------------------------------------------------------------------ */
 
@@ -57,6 +64,8 @@ void json_writer_add_special(
 	size_t at = text->n;
 	*s = (struct json_special){.drop = drop};
 	json_put_string(text, key);
+	if (w->rename && buf_reserve(text, sizeof "_empty"))
+		text->n = (size_t)(json_key_rename(text->p + at, text->p + text->n) - text->p);
 	/* The hash reads eight bytes, whatever the length. */
 	buf_put(text, "\0\0\0\0\0\0\0", 8);
 	if (text->failed)
@@ -226,42 +235,10 @@ static uint8_t *put_bin(struct json_writer *w, uint8_t *d, struct span s)
 
 /* ---- rare values ------------------------------------------------------------------------------------- */
 
-#define EXT_EVENT_TIME 0
-#define EXT_TIMESTAMP  (-1)
-#define EXT_GO_TIME    5 /* github.com/tinylib/msgp: int64 seconds, int32 nanoseconds */
-
-/* The time in an ext that holds one. */
-static bool ext_time(int type, struct span s, struct event_time *t)
-{
-	int64_t sec;
-	uint32_t nsec = 0;
-	if (type == EXT_EVENT_TIME && s.n == 8) {
-		sec = be32_get(s.p);
-		nsec = be32_get(s.p + 4);
-	} else if (type == EXT_TIMESTAMP && s.n == 4) {
-		sec = be32_get(s.p);
-	} else if (type == EXT_TIMESTAMP && s.n == 8) {
-		sec = (int64_t)(be64_get(s.p) & UINT64_C(0x3ffffffff));
-		nsec = (uint32_t)(be64_get(s.p) >> 34);
-	} else if (type == EXT_TIMESTAMP && s.n == 12) {
-		nsec = be32_get(s.p);
-		sec = (int64_t)be64_get(s.p + 4);
-	} else if (type == EXT_GO_TIME && s.n == 12) {
-		sec = (int64_t)be64_get(s.p);
-		nsec = be32_get(s.p + 8);
-	} else {
-		return false;
-	}
-	if (__builtin_add_overflow(sec, (int64_t)(nsec / 1000000000), &sec))
-		sec = INT64_MAX;
-	*t = (struct event_time){sec, nsec % 1000000000};
-	return true;
-}
-
 static uint8_t *put_ext(struct json_writer *w, uint8_t *d, int type, struct span s)
 {
 	struct event_time t;
-	if (ext_time(type, s, &t)) {
+	if (time_text_from_ext(type, s, &t)) {
 		*d++ = '"';
 		d += time_text_put(&w->clock, t, 9, (char *)d);
 		*d++ = '"';

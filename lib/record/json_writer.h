@@ -74,8 +74,8 @@ struct json_writer {
 	uint8_t *lim;
 	unsigned depth;
 	/*
-	 * inside a container that is a key; a container as a key in there is refused: escapes would double with each
-	 * level
+	 * Inside an array or map that is a key. Another one in there is refused: escapes would double with each
+	 * level.
 	 */
 	bool in_key;
 	struct time_text clock;
@@ -115,6 +115,13 @@ const char *json_writer_reason(enum json_status status);
 typedef enum json_status json_run_fn(struct json_writer *w, const uint8_t **p, const uint8_t *end);
 json_run_fn json_put_simd_run;
 json_run_fn json_put_simd_run_avx2;
+
+/*
+ * Blocks full of one byte. In memory and in another file on purpose: as constants, the compiler makes each anew for every string, since no
+ * vector register survives a call.
+ */
+enum json_bytes { JSON_QUOTES, JSON_SLASHES, JSON_CONTROLS, JSON_DOTS, JSON_BLANKS };
+extern const uint8_t json_writer_bytes[5][32];
 
 /*
  * The slow paths of a run. Those that return a pointer return the new place to write at, or NULL (w->status says

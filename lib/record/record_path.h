@@ -1,6 +1,6 @@
 /*
- * record_path.h: fluentd's record accessor: `key`, `$.a.b[0].c`, `$['a']['b.c'][0]`. A plain `key` is a top-level key even with dots in it.
- * Compiled once, read-only, any thread.
+ * record_path.h: fluentd's record accessor: `key`, `$.a.b[0].c`, `$['a']['b.c'][0]`. A plain `key` is a top-level key
+ * even with dots in it. Compiled once, read-only, any thread.
  */
 #ifndef WEIR_RECORD_RECORD_PATH_H
 #define WEIR_RECORD_RECORD_PATH_H
@@ -13,7 +13,7 @@ struct record_path;
 struct record_step {
 	bool is_index;
 	struct span key; /* !is_index */
-	int64_t index;   /* is_index; negative counts from the end */
+	int64_t index;	 /* is_index; negative counts from the end */
 };
 
 struct record_path *record_path_compile(const char *text, struct err *err);

@@ -95,3 +95,34 @@ size_t time_text_put(struct time_text *cache, struct event_time t, unsigned digi
 	out[n] = 'Z';
 	return n + 1;
 }
+
+#define EXT_EVENT_TIME 0
+#define EXT_TIMESTAMP  (-1)
+#define EXT_GO_TIME    5
+
+bool time_text_from_ext(int type, struct span body, struct event_time *t)
+{
+	const uint8_t *p = body.p;
+	int64_t sec;
+	uint32_t nsec = 0;
+	if (type == EXT_EVENT_TIME && body.n == 8) {
+		sec = be32_get(p);
+		nsec = be32_get(p + 4);
+	} else if (type == EXT_TIMESTAMP && body.n == 4) {
+		sec = be32_get(p);
+	} else if (type == EXT_TIMESTAMP && body.n == 8) {
+		sec = (int64_t)(be64_get(p) & UINT64_C(0x3ffffffff));
+		nsec = (uint32_t)(be64_get(p) >> 34);
+	} else if (type == EXT_TIMESTAMP && body.n == 12) {
+		nsec = be32_get(p);
+		sec = (int64_t)be64_get(p + 4);
+	} else if (type == EXT_GO_TIME && body.n == 12) {
+		sec = (int64_t)be64_get(p);
+		nsec = be32_get(p + 8);
+	} else {
+		return false;
+	}
+	const int64_t carry = nsec / 1000000000;
+	*t = (struct event_time){sec > INT64_MAX - carry ? INT64_MAX : sec + carry, nsec % 1000000000};
+	return true;
+}

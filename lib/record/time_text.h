@@ -30,4 +30,11 @@ struct time_text {
 #define TIME_TEXT_MAX 32
 size_t time_text_put(struct time_text *cache, struct event_time t, unsigned digits, char *out);
 
+/*
+ * The time in a msgpack ext that stands for one inside a record: type 0 of 8 bytes (EventTime), -1 (msgpack's own,
+ * all three lengths), 5 of 12 bytes (int64 seconds and int32 nanoseconds, as github.com/tinylib/msgp writes them:
+ * Istio Mixer). False for any other.
+ */
+bool time_text_from_ext(int type, struct span body, struct event_time *t);
+
 #endif
