@@ -230,8 +230,8 @@ static bool may_be_user(const struct forward_client *client, const char *name)
 }
 
 /*
- * Every user's digest is computed and compared, whoever is named: the time tells nothing about which users there are. Several users of
- * one name are several passwords.
+ * Every user's digest is computed and compared, whoever is named: the time tells nothing about which users there
+ * are. Several users of one name are several passwords.
  */
 static const char *judge_user(const struct forward_security *s, const struct forward_client *client,
 	const uint8_t *auth, const struct span field[PING_FIELDS])

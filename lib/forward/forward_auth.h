@@ -42,7 +42,10 @@ struct forward_security {
 	size_t client_count;
 };
 
-/* Appends HELO. `auth` (FORWARD_NONCE_LEN bytes) may be NULL: an empty bin, no user authentication. False if `out` failed. */
+/*
+ * Appends HELO. `auth` (FORWARD_NONCE_LEN bytes) may be NULL: an empty bin, no user authentication. False if `out`
+ * failed.
+ */
 bool forward_put_helo(struct buf *out, const uint8_t nonce[FORWARD_NONCE_LEN], const uint8_t *auth, bool keepalive);
 
 struct forward_ping {
@@ -55,14 +58,18 @@ struct forward_ping {
 };
 
 /*
- * Judges one whole msgpack object that a client sent after HELO, and appends the PONG to `out` (whose `failed` is to be looked at:
- * a client must not be admitted without its PONG). Never logs or copies the digests. `nonce` and `auth` are those of the HELO; `peer`
- * is the client's address: an IPv4 address mapped into IPv6 counts as IPv4, and one that is no IP address belongs to no <client>.
+ * Judges one whole msgpack object that a client sent after HELO, and appends the PONG to `out` (whose `failed` is
+ * to be looked at: a client must not be admitted without its PONG). Never logs or copies the digests. `nonce` and
+ * `auth` are those of the HELO; `peer` is the client's address: an IPv4 address mapped into IPv6 counts as IPv4,
+ * and one that is no IP address belongs to no <client>.
  */
 void forward_judge_ping(const struct forward_security *s, const uint8_t nonce[FORWARD_NONCE_LEN], const uint8_t *auth,
 	const struct sockaddr *peer, struct span ping, struct buf *out, struct forward_ping *result);
 
-/* Length of the PING at p if it is whole, 0 if more is needed; false if it can never become one (not msgpack, over `max` bytes). */
+/*
+ * Length of the PING at p if it is whole, 0 if more is needed; false if it can never become one (not msgpack, over
+ * `max` bytes).
+ */
 bool forward_ping_length(const uint8_t *p, size_t n, size_t max, size_t *length);
 
 /* Parses "10.0.0.0/8", "fd00::/8" or an address into net and prefix. False if it is none. */

@@ -2,8 +2,8 @@
  * forward_decode.h: bytes from a sender to forward-protocol messages. No I/O; views into the input, no copies where
  * none are needed. Protocol: https://github.com/fluent/fluentd/wiki/Forward-Protocol-Specification-v1
  *
- * Framing is msgpack itself: a decoder remembers how far into a partial message it has looked, so that bytes are walked once
- * however they are cut. The first byte of a connection decides between msgpack and JSON mode.
+ * Framing is msgpack itself: a decoder remembers how far into a partial message it has looked, so that bytes are
+ * walked once however they are cut. The first byte of a connection decides between msgpack and JSON mode.
  */
 #ifndef WEIR_FORWARD_FORWARD_DECODE_H
 #define WEIR_FORWARD_FORWARD_DECODE_H
@@ -16,7 +16,10 @@ struct forward_limits {
 	size_t max_message;
 	/* Bytes of its entries after gzip or zstd (256 MiB). */
 	size_t max_decompressed;
-	/* Decompressed : compressed above which it is taken for a bomb, looked at above 1 MiB of output; 0 = off (0). */
+	/*
+	 * Decompressed : compressed above which it is taken for a bomb, looked at above 1 MiB of output; 0 = off
+	 * (0).
+	 */
 	uint32_t max_ratio;
 	/* Msgpack objects in one message, outside PackedForward's bytes (4,000,000). */
 	uint32_t max_objects;
@@ -74,17 +77,19 @@ struct forward_msg {
 struct forward_decoder;
 
 /*
- * `limits` must outlive the decoder. `on_bad` (may be NULL) hears of each event that is left out of a message that is otherwise kept:
- * the bytes of the entry (or of a torn tail) and a fixed word for the reason; called inside forward_decode, views die with the call.
+ * `limits` must outlive the decoder. `on_bad` (may be NULL) hears of each event that is left out of a message that
+ * is otherwise kept: the bytes of the entry (or of a torn tail) and a fixed word for the reason; called inside
+ * forward_decode, views die with the call.
  */
 struct forward_decoder *forward_decoder_new(const struct forward_limits *limits,
 	void (*on_bad)(void *arg, struct span entry, const char *reason), void *arg);
 void forward_decoder_free(struct forward_decoder *d); /* NULL is allowed */
 
 /*
- * Looks at the n unconsumed bytes at p. If a message is whole: sets *used to its length, fills *msg (views into p and into the decoder,
- * good until the next call) and forgets it. FORWARD_MORE: *used = 0, call again with at least as many bytes of the same message
- * (they may have moved). After FORWARD_CLOSE (*used = 0) the decoder must not be used again.
+ * Looks at the n unconsumed bytes at p. If a message is whole: sets *used to its length, fills *msg (views into p
+ * and into the decoder, good until the next call) and forgets it. FORWARD_MORE: *used = 0, call again with at least
+ * as many bytes of the same message (they may have moved). After FORWARD_CLOSE (*used = 0) the decoder must not be
+ * used again.
  */
 enum forward_step forward_decode(
 	struct forward_decoder *d, const uint8_t *p, size_t n, size_t *used, size_t *want, struct forward_msg *msg);
@@ -93,8 +98,8 @@ enum forward_step forward_decode(
 bool forward_decoder_is_inside(const struct forward_decoder *d);
 
 /*
- * Gives the memory of the last message back; its views die. FORWARD_MORE does so by itself: this is for a connection that
- * stops reading (back-pressure) before it has asked for the next message.
+ * Gives the memory of the last message back; its views die. FORWARD_MORE does so by itself: this is for a
+ * connection that stops reading (back-pressure) before it has asked for the next message.
  */
 void forward_decoder_release(struct forward_decoder *d);
 

@@ -5,8 +5,8 @@
 #include "base/buf.h"
 
 /*
- * Appends the ack for a message: {"ack": chunk} as msgpack with the very bytes of forward_msg.chunk, or as compact JSON for
- * a message that came in JSON mode. False (and nothing appended) if `out` failed.
+ * Appends the ack for a message: {"ack": chunk} as msgpack with the very bytes of forward_msg.chunk, or as compact
+ * JSON for a message that came in JSON mode. False (and nothing appended) if `out` failed.
  */
 bool forward_put_ack(struct buf *out, struct span chunk, bool json);
 

@@ -1,5 +1,6 @@
 #include "forward/forward_frame.h"
 
+#include "record/event.h"
 #include "record/msgpack_class.h"
 
 size_t forward_frame_size(uint32_t max_depth)
@@ -74,22 +75,57 @@ static void enter(struct forward_frame *f, const struct forward_frame_limits *li
 	}
 }
 
+/* Whether the innermost container is the message's second element: in Forward mode its objects are entries. */
+static bool is_entries(const struct forward_frame *f)
+{
+	return f->depth == 2 && f->elements == 2;
+}
+
+/* The entry that has just ended and was not walked by event_scan_usual. */
+static void judge_entry(struct forward_frame *f, const struct forward_frame_limits *limits, struct span in)
+{
+	struct event e;
+	size_t used;
+	if (event_read(in.p + f->entry, in.p + f->at, limits->max_depth - 2, &e, &used) == EVENT_OK)
+		f->good++;
+}
+
+/* Entries, as long as they are whole and as usual. An entry lies in two containers. */
+static enum forward_frame_step walk_entries(
+	struct forward_frame *f, const struct forward_frame_limits *limits, struct span in)
+{
+	size_t used;
+	uint64_t objects;
+	size_t end = in.n < limits->max_bytes ? in.n : limits->max_bytes;
+	uint32_t good = event_scan_usual(
+		span_of(in.p + f->at, end - f->at), limits->max_depth - 2, f->left, &used, &objects);
+	if (objects > limits->max_objects - f->objects)
+		return FORWARD_FRAME_TOO_MANY;
+	f->objects += (uint32_t)objects;
+	f->at += used;
+	f->left -= good;
+	f->good += good;
+	return FORWARD_FRAME_WHOLE;
+}
+
 /* The objects of the innermost container, up to its end or to the header of a container in it. */
 static enum forward_frame_step walk_level(
 	struct forward_frame *f, const struct forward_frame_limits *limits, struct span in, size_t *want)
 {
 	const size_t end = in.n < limits->max_bytes ? in.n : limits->max_bytes;
 	const bool is_top = f->depth == 1;
-	size_t at = f->at;
+	size_t at = f->at, begin = at;
 	uint32_t left = f->left;
 	uint64_t kids = 0;
 	enum forward_frame_step step = FORWARD_FRAME_WHOLE;
 	bool nest = false;
 	for (; left && !nest; left--) {
-		const size_t begin = at;
-		uint8_t c = at < end ? in.p[at] : 0;
+		uint8_t c = at < end ? in.p[at] : 0, leaf = mp_class[c];
+		begin = at;
 		if ((c & 0xe0) == 0xa0 && end - at > (c & 0x1fu)) { /* fixstr, without the table: one load less */
 			at += (size_t)1 + (c & 0x1f);
+		} else if (leaf - 1u < MP_CLASS_LEAF_MAX && leaf <= end - at) {
+			at += leaf;
 		} else {
 			*want = left;
 			step = token(f, limits, in, &at, &kids, want);
@@ -102,6 +138,7 @@ static enum forward_frame_step walk_level(
 	}
 	f->at = at;
 	f->left = left;
+	f->entry = is_entries(f) ? begin : f->entry;
 	if (nest)
 		enter(f, limits, kids);
 	return step;
@@ -116,9 +153,14 @@ enum forward_frame_step forward_frame_walk(
 		if (f->beneath) {
 			step = walk_beneath(f, limits, in, want);
 		} else if (f->left) {
-			step = walk_level(f, limits, in, want);
+			if (is_entries(f))
+				step = walk_entries(f, limits, in);
+			if (step == FORWARD_FRAME_WHOLE)
+				step = walk_level(f, limits, in, want);
 		} else if (f->depth) {
 			f->left = f->outer[--f->depth];
+			if (is_entries(f))
+				judge_entry(f, limits, in);
 		} else {
 			break;
 		}

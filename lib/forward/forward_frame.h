@@ -1,6 +1,7 @@
 /*
  * forward_frame.h: where a msgpack message ends. The walk is kept between calls, so that each byte of a message is
- * looked at once however the message is cut. What a header announces is judged when the header is there.
+ * looked at once (in an entry that is cut, twice) however the message is cut. What a header announces is judged
+ * when the header is there. The entries of Forward mode are judged in the same walk.
  */
 #ifndef WEIR_FORWARD_FORWARD_FRAME_H
 #define WEIR_FORWARD_FORWARD_FRAME_H
@@ -17,15 +18,27 @@ struct forward_frame_limits {
 #define FORWARD_FRAME_ELEMENTS 5
 
 struct forward_frame {
-	size_t at;	   /* bytes walked */
-	uint32_t objects;  /* announced so far */
-	uint32_t left;	   /* objects to come in the innermost container */
-	uint64_t beneath;  /* objects to come in what is nested too deep: there, only their sum is kept */
-	uint32_t depth;	   /* containers that are open; the message's own array is the first */
-	uint32_t elements; /* of the message, begun so far; at most FORWARD_FRAME_ELEMENTS are counted */
-	bool deep;	   /* something is nested deeper than max_depth */
-	size_t element[FORWARD_FRAME_ELEMENTS]; /* where each begins */
-	uint32_t outer[];			/* objects to come in each container around the innermost */
+	/* Bytes walked. */
+	size_t at;
+	/* Objects announced so far. */
+	uint32_t objects;
+	/* Objects to come in the innermost container. */
+	uint32_t left;
+	/* Objects to come in what is nested too deep: there, only their sum is kept. */
+	uint64_t beneath;
+	/* Containers that are open; the message's own array is the first. */
+	uint32_t depth;
+	/* Of the message, begun so far; at most FORWARD_FRAME_ELEMENTS are counted. */
+	uint32_t elements;
+	/* Something is nested deeper than max_depth. */
+	bool deep;
+	/* Forward mode: entries that are good events, and where the one that is being walked begins. */
+	uint32_t good;
+	size_t entry;
+	/* Where each of the message's elements begins. */
+	size_t element[FORWARD_FRAME_ELEMENTS];
+	/* Objects to come in each container around the innermost. */
+	uint32_t outer[];
 };
 
 enum forward_frame_step {
@@ -42,8 +55,8 @@ size_t forward_frame_size(uint32_t max_depth);
 void forward_frame_reset(struct forward_frame *f);
 
 /*
- * Goes on over the n bytes at p, the first of which begins the message. MORE: *want bytes more at least. The object is any
- * msgpack object; that it is an array is the caller's to check.
+ * Goes on over the n bytes at p, the first of which begins the message. MORE: *want bytes more at least. The object
+ * is any msgpack object; that it is an array is the caller's to check.
  */
 enum forward_frame_step forward_frame_walk(
 	struct forward_frame *f, const struct forward_frame_limits *limits, const uint8_t *p, size_t n, size_t *want);

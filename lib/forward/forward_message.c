@@ -106,8 +106,8 @@ static const char *read_tag(struct forward_reader *r, struct span tag, struct fo
 }
 
 /*
- * Fluent Bit sends metrics, traces and more in the same way as logs. A word for each, not the number: the sender must not
- * choose how many reasons there are.
+ * Fluent Bit sends metrics, traces and more in the same way as logs. A word for each, not the number: the sender
+ * must not choose how many reasons there are.
  */
 static const char *read_signal(struct span option)
 {
@@ -148,8 +148,8 @@ static bool skip_bad(struct forward_reader *r, struct span entry, const char *re
 }
 
 /*
- * Copies the good entries one by one. They may lie in r->entries themselves (from its beginning on): what is kept moves towards the
- * beginning then, over what has been read.
+ * Copies the good entries one by one. They may lie in r->entries themselves (from its beginning on): what is kept
+ * moves towards the beginning then, over what has been read.
  */
 static enum forward_step clean(struct forward_reader *r, struct span from, bool packed, struct forward_msg *msg)
 {
@@ -185,23 +185,18 @@ static enum forward_step clean(struct forward_reader *r, struct span from, bool 
 	return FORWARD_EVENTS;
 }
 
-static enum forward_step read_entries(
-	struct forward_reader *r, struct span entries, bool packed, struct forward_msg *msg)
-{
-	msg->entries = entries;
-	if (event_scan(entries, r->limits->max_depth, &msg->count))
-		return FORWARD_EVENTS;
-	msg->count = 0;
-	return clean(r, entries, packed, msg);
-}
-
-static enum forward_step read_forward(struct forward_reader *r, const struct parts *parts, struct forward_msg *msg)
+static enum forward_step read_forward(
+	struct forward_reader *r, const struct parts *parts, uint32_t good, struct forward_msg *msg)
 {
 	const uint8_t *p = parts->second.p, *end = p + parts->second.n;
 	struct mp_token t;
-	if (mp_read(&p, end, &t) != MP_OK)
-		return drop(msg, "bad_entry");
-	return read_entries(r, span_of(p, (size_t)(end - p)), false, msg);
+	mp_read(&p, end, &t);
+	struct span entries = span_of(p, (size_t)(end - p));
+	if (good != t.count)
+		return clean(r, entries, false, msg);
+	msg->entries = entries;
+	msg->count = good;
+	return FORWARD_EVENTS;
 }
 
 /* ---- PackedForward -------------------------------------------------------------------------------- */
@@ -222,6 +217,15 @@ static bool compression(struct span option, struct span body, enum inflate_kind 
 	return *kind != INFLATE_NONE;
 }
 
+static enum forward_step read_body(struct forward_reader *r, struct span entries, struct forward_msg *msg)
+{
+	msg->entries = entries;
+	if (event_scan(entries, r->limits->max_depth, &msg->count))
+		return FORWARD_EVENTS;
+	msg->count = 0;
+	return clean(r, entries, true, msg);
+}
+
 static enum forward_step read_packed(struct forward_reader *r, const struct parts *parts, struct forward_msg *msg)
 {
 	struct mp_token t;
@@ -230,12 +234,12 @@ static enum forward_step read_packed(struct forward_reader *r, const struct part
 	if (!compression(parts->option, t.body, &kind))
 		return drop(msg, "bad_compression");
 	if (kind == INFLATE_NONE)
-		return read_entries(r, t.body, true, msg);
+		return read_body(r, t.body, msg);
 	msg->form = FORWARD_FORM_COMPRESSED;
 	r->entries.max = r->limits->max_decompressed;
 	switch (inflate_all(kind, t.body, r->limits->max_ratio, &r->entries)) {
 	case INFLATE_OK:
-		return read_entries(r, buf_span(&r->entries), true, msg);
+		return read_body(r, buf_span(&r->entries), msg);
 	case INFLATE_TOO_LARGE:
 		return drop(msg, "decompressed_too_large");
 	case INFLATE_BAD:
@@ -315,7 +319,7 @@ enum forward_step forward_message_read(
 		return drop(msg, reason);
 	switch (msg->form) {
 	case FORWARD_FORM_FORWARD:
-		return read_forward(r, &parts, msg);
+		return read_forward(r, &parts, frame->good, msg);
 	case FORWARD_FORM_PACKED:
 		return read_packed(r, &parts, msg);
 	default:

@@ -16,8 +16,8 @@ struct forward_reader {
 };
 
 /*
- * `m` is a whole message as `frame` has it. Fills *msg but for json and raw; views into m and r's memory, which must be empty.
- * FORWARD_EVENTS, FORWARD_DROPPED, or FORWARD_CLOSE without memory.
+ * `m` is a whole message as `frame` has it. Fills *msg but for json and raw; views into m and r's memory, which
+ * must be empty. FORWARD_EVENTS, FORWARD_DROPPED, or FORWARD_CLOSE without memory.
  */
 enum forward_step forward_message_read(
 	struct forward_reader *r, struct span m, const struct forward_frame *frame, struct forward_msg *msg);

@@ -66,8 +66,9 @@ static enum inflate_result room_grow(struct room *r, size_t want)
 }
 
 /*
- * The first guess of the output's size. What the input says of it is right for honest senders, and saves the growing, but it is
- * taken only where it is within what logs compress to, so that a few bytes cannot make us allocate many.
+ * The first guess of the output's size. What the input says of it is right for honest senders, and saves the
+ * growing, but it is taken only where it is within what logs compress to, so that a few bytes cannot make us
+ * allocate many.
  */
 static size_t first_guess(size_t in, uint64_t announced)
 {
@@ -85,7 +86,10 @@ static bool all_zero(struct span s)
 	return true;
 }
 
-/* libdeflate wants to have the whole output of a member at once: where it does not fit, the member is begun anew with more room. */
+/*
+ * libdeflate wants to have the whole output of a member at once: where it does not fit, the member is begun anew
+ * with more room.
+ */
 static enum inflate_result one_member(struct libdeflate_decompressor *d, struct span in, struct room *r, size_t *used)
 {
 	for (;;) {
@@ -138,8 +142,9 @@ static bool is_no_memory(size_t code)
 }
 
 /*
- * One call of the decoder. `more` is left as it says: 0 at the end of a frame. At the limit it gets a few bytes that do not
- * count, because a frame may have to be ended without any output; if it uses them the input is too large.
+ * One call of the decoder. `more` is left as it says: 0 at the end of a frame. At the limit it gets a few bytes
+ * that do not count, because a frame may have to be ended without any output; if it uses them the input is too
+ * large.
  */
 static enum inflate_result zstd_step(ZSTD_DStream *d, ZSTD_inBuffer *in, struct room *r, size_t *more)
 {

@@ -179,9 +179,10 @@ enum event_result event_read(const uint8_t *p, const uint8_t *end, unsigned max_
 /* ---- the fast walk -------------------------------------------------------------------------------- */
 
 /*
- * Records of one chunk mostly have the same keys in the same order. Where a key begins with the byte that the key in its place had
- * in the record before, its size is known without waiting for the load: that halves the chain of loads from token to
- * token, which is what bounds this walk. Only leaves whose size the first byte alone tells are remembered, so a match is always right.
+ * Records of one chunk mostly have the same keys in the same order. Where a key begins with the byte that the key
+ * in its place had in the record before, its size is known without waiting for the load: that halves the chain of
+ * loads from token to token, which is what bounds this walk. Only leaves whose size the first byte alone tells are
+ * remembered, so a match is always right.
  */
 #define WALK_PLACES 64
 
@@ -189,6 +190,7 @@ struct walk {
 	const uint8_t *p;
 	uint64_t n;
 	unsigned max_depth;
+	uint64_t objects;	    /* in what has been walked, each entry's own array not counted */
 	uint8_t first[WALK_PLACES]; /* of the key in each place */
 	uint8_t size[WALK_PLACES];
 };
@@ -196,8 +198,8 @@ struct walk {
 #define WALK_FAILED UINT64_MAX
 
 /*
- * Walks `left` objects at `at`, which lie inside `depth` containers: where they end. Offsets are added before they are compared with
- * the end, so they are no pointers.
+ * Walks `left` objects at `at`, which lie inside `depth` containers: where they end. Offsets are added before they
+ * are compared with the end, so they are no pointers.
  */
 static inline uint64_t walk_objects(struct walk *w, uint64_t at, uint64_t left, const unsigned depth)
 {
@@ -236,6 +238,7 @@ static inline uint64_t walk_objects(struct walk *w, uint64_t at, uint64_t left, 
 				return WALK_FAILED;
 			outer[nested++] = left - 1;
 			left = kids + 1;
+			w->objects += kids;
 		}
 		if (nested == 0)
 			return at > w->n ? WALK_FAILED : at;
@@ -257,13 +260,21 @@ static inline uint64_t record_offset(const uint8_t *p, uint64_t n)
 	return 0;
 }
 
-/* Where the good entry at `at` ends. */
-static inline uint64_t walk_entry(struct walk *w, uint64_t at)
+/* Where the entry at `at` ends if it is good, of one of the usual shapes, and whole. */
+static inline uint64_t walk_usual(struct walk *w, uint64_t at)
 {
-	uint64_t record = record_offset(w->p + at, w->n - at);
-	uint8_t c = record ? w->p[at + record] : 0;
-	if ((c & 0xf0) == 0x80)
-		return walk_objects(w, at + record + 1, (c & 0x0fu) * 2, 2);
+	const uint8_t *p = w->p + at;
+	uint64_t record = record_offset(p, w->n - at);
+	if (record == 0 || (p[record] & 0xf0) != 0x80)
+		return WALK_FAILED;
+	uint64_t kids = (p[record] & 0x0fu) * 2;
+	/* The time and the record; a header's time and metadata. */
+	w->objects += (p[1] == 0x92 ? 4 : 2) + kids;
+	return walk_objects(w, at + record + 1, kids, 2);
+}
+
+static uint64_t walk_unusual(const struct walk *w, uint64_t at)
+{
 	struct event e;
 	size_t used;
 	if (event_read(w->p + at, w->p + w->n, w->max_depth, &e, &used) != EVENT_OK)
@@ -271,18 +282,48 @@ static inline uint64_t walk_entry(struct walk *w, uint64_t at)
 	return at + used;
 }
 
+static void walk_init(struct walk *w, struct span entries, unsigned max_depth)
+{
+	w->p = entries.p;
+	w->n = entries.n;
+	w->max_depth = max_depth < MP_DEPTH_LIMIT ? max_depth : MP_DEPTH_LIMIT;
+	w->objects = 0;
+	memset(w->first, 0, sizeof w->first); /* an integer, of one byte */
+	memset(w->size, 1, sizeof w->size);
+}
+
 bool event_scan(struct span entries, unsigned max_depth, uint32_t *count)
 {
-	struct walk w = {.p = entries.p, .n = entries.n};
-	w.max_depth = max_depth < MP_DEPTH_LIMIT ? max_depth : MP_DEPTH_LIMIT;
-	memset(w.size, 1, sizeof w.size); /* true of first[] = 0, which is an integer */
+	struct walk w;
+	walk_init(&w, entries, max_depth);
 	*count = 0;
 	if (max_depth < 2)
 		return entries.n == 0;
 	for (uint64_t at = 0; at < w.n; (*count)++) {
-		at = walk_entry(&w, at);
-		if (at == WALK_FAILED)
+		uint64_t end = walk_usual(&w, at);
+		if (end == WALK_FAILED)
+			end = walk_unusual(&w, at);
+		if (end == WALK_FAILED)
 			return false;
+		at = end;
 	}
 	return true;
+}
+
+uint32_t event_scan_usual(struct span entries, unsigned max_depth, uint32_t most, size_t *used, uint64_t *objects)
+{
+	struct walk w;
+	uint32_t count = 0;
+	uint64_t at = 0;
+	walk_init(&w, entries, max_depth);
+	*objects = 0;
+	for (; max_depth >= 2 && count < most; count++) {
+		uint64_t end = walk_usual(&w, at);
+		if (end == WALK_FAILED)
+			break;
+		at = end;
+		*objects = w.objects;
+	}
+	*used = (size_t)at;
+	return count;
 }

@@ -1,6 +1,7 @@
 /*
- * msgpack_class.h: how the size of a msgpack token follows from its first byte, as a table and one inline function. For the
- * walkers of raw msgpack only (msgpack_scan.c, event.c, forward_frame.c); everybody else uses msgpack_scan.h.
+ * msgpack_class.h: how the size of a msgpack token follows from its first byte, as a table and one inline function.
+ * For the walkers of raw msgpack only (msgpack_scan.c, event.c, forward_frame.c); everybody else uses
+ * msgpack_scan.h.
  */
 #ifndef WEIR_RECORD_MSGPACK_CLASS_H
 #define WEIR_RECORD_MSGPACK_CLASS_H
@@ -31,9 +32,9 @@ static inline uint64_t mp_be(const uint8_t *p, unsigned width)
 }
 
 /*
- * The size of the token at p as its header announces it, header and body; its children come behind it and are counted in
- * *kids. n >= 1 bytes are there; a result above n says that the token is cut (the header too, maybe: then the size of the header
- * alone). 0: no msgpack.
+ * The size of the token at p as its header announces it, header and body; its children come behind it and are
+ * counted in *kids. n >= 1 bytes are there; a result above n says that the token is cut (the header too, maybe:
+ * then the size of the header alone). 0: no msgpack.
  */
 static inline uint64_t mp_token_size(const uint8_t *p, size_t n, uint64_t *kids)
 {

@@ -105,7 +105,10 @@ static void read_scalar(const uint8_t *p, struct mp_token *t)
 	}
 }
 
-/* str, bin and ext whose length is in the first byte (fixstr, fixext) or behind it; `size` is that of the whole token. */
+/*
+ * str, bin and ext whose length is in the first byte (fixstr, fixext) or behind it; `size` is that of the whole
+ * token.
+ */
 static void read_bytes(const uint8_t *p, size_t size, struct mp_token *t)
 {
 	unsigned class = mp_class[p[0]];
@@ -153,7 +156,10 @@ size_t mp_length(const uint8_t *p, const uint8_t *end)
 	size_t n = (size_t)(end - p), at = 0;
 	uint64_t left = 1;
 	while (left) {
-		/* Each object that is still to come takes a byte at least. This also keeps `left` far from overflowing. */
+		/*
+		 * Each object that is still to come takes a byte at least. This also keeps `left` far from
+		 * overflowing.
+		 */
 		if (left > n - at)
 			return 0;
 		uint64_t kids, size = mp_token_size(p + at, n - at, &kids);

@@ -33,14 +33,14 @@ enum mp_result {
 };
 
 /*
- * Reads the token at *p (header, and body of str, bin, ext) and moves *p behind it; the elements of arrays and maps are the next tokens. *p is
- * unchanged unless MP_OK. `end` is the first byte that must not be read.
+ * Reads the token at *p (header, and body of str, bin, ext) and moves *p behind it; the elements of arrays and maps
+ * are the next tokens. *p is unchanged unless MP_OK. `end` is the first byte that must not be read.
  */
 enum mp_result mp_read(const uint8_t **p, const uint8_t *end, struct mp_token *t);
 
 /*
- * Length in bytes of the whole object at p (with all that is nested in it), or 0 if it is cut, bad, or nested deeper than
- * max_depth containers (<= MP_DEPTH_LIMIT).
+ * Length in bytes of the whole object at p (with all that is nested in it), or 0 if it is cut, bad, or nested
+ * deeper than max_depth containers (<= MP_DEPTH_LIMIT).
  */
 size_t mp_skip(const uint8_t *p, const uint8_t *end, unsigned max_depth);
 #define MP_DEPTH_LIMIT 256
@@ -49,8 +49,8 @@ size_t mp_skip(const uint8_t *p, const uint8_t *end, unsigned max_depth);
 size_t mp_length(const uint8_t *p, const uint8_t *end);
 
 /*
- * The value of `key` (compared byte for byte with str and bin keys; of repeated keys the last wins) in the map at `map`, as the bytes of
- * its msgpack object; n = 0 if it is not there or `map` is no map.
+ * The value of `key` (compared byte for byte with str and bin keys; of repeated keys the last wins) in the map at
+ * `map`, as the bytes of its msgpack object; n = 0 if it is not there or `map` is no map.
  */
 struct span mp_map_get(struct span map, struct span key);
 

@@ -1,6 +1,6 @@
 /*
- * The decoder on any bytes, cut anywhere: what comes out must not depend on the cuts, and what is said to be good entries must
- * be. The first byte of the input chooses the cuts and the limits, the rest is the stream.
+ * The decoder on any bytes, cut anywhere: what comes out must not depend on the cuts, and what is said to be good
+ * entries must be. The first byte of the input chooses the cuts and the limits, the rest is the stream.
  */
 #include "base/mem.h"
 #include "forward/forward_decode.h"

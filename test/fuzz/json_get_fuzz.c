@@ -1,4 +1,7 @@
-/* json_get against jansson: what one of them takes the other must take, with the same meaning; json_framer against both. */
+/*
+ * json_get against jansson: what one of them takes the other must take, with the same meaning; json_framer against
+ * both.
+ */
 #include "base/mem.h"
 #include "record/json_get.h"
 
@@ -30,8 +33,8 @@ static size_t framed(const uint8_t *p, size_t n, size_t piece)
 }
 
 /*
- * jansson refuses numbers that it cannot hold, and keys with \u0000; it goes deeper than we do; and it takes a 0 byte behind a
- * token for nothing at all.
+ * jansson refuses numbers that it cannot hold, and keys with \u0000; it goes deeper than we do; and it takes a 0
+ * byte behind a token for nothing at all.
  */
 static void compare(const struct buf *out, enum json_result got, const char *text, size_t size)
 {

@@ -1,4 +1,7 @@
-/* The handshake: test/vectors/handshake.json to the byte, and what must not get in. Run from the top of the source tree. */
+/*
+ * The handshake: test/vectors/handshake.json to the byte, and what must not get in. Run from the top of the source
+ * tree.
+ */
 #include "forward/forward_auth.h"
 
 #include "../record/bytes_util.h"

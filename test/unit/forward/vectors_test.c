@@ -1,6 +1,6 @@
 /*
- * Every vector of test/vectors/forward.json, in one piece, byte by byte and doubled. What must come out was typed by hand, so
- * this is the decoder against the protocol and not against itself. Run from the top of the source tree.
+ * Every vector of test/vectors/forward.json, in one piece, byte by byte and doubled. What must come out was typed
+ * by hand, so this is the decoder against the protocol and not against itself. Run from the top of the source tree.
  */
 #include "forward/forward_decode.h"
 #include "forward/forward_encode.h"

@@ -1,4 +1,7 @@
-/* bytes_util.h: for tests: bytes from hex in a block of exactly their size, so that AddressSanitizer sees each byte read too many. */
+/*
+ * bytes_util.h: for tests: bytes from hex in a block of exactly their size, so that AddressSanitizer sees each byte
+ * read too many.
+ */
 #ifndef WEIR_TEST_RECORD_BYTES_UTIL_H
 #define WEIR_TEST_RECORD_BYTES_UTIL_H
 

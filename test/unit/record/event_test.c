@@ -245,7 +245,10 @@ static void test_depth(void **state)
 	exact_free(in);
 }
 
-/* Entries that look alike, as a sender's do, so that the scan's memory of keys is used; now and then one that does not. */
+/*
+ * Entries that look alike, as a sender's do, so that the scan's memory of keys is used; now and then one that does
+ * not.
+ */
 static void put_entries(struct buf *b, struct random *r)
 {
 	static const char *const keys[] = {"message", "stream", "kubernetes", "a", "", "thread_name"};
@@ -307,6 +310,60 @@ static void test_scan_agrees_with_read(void **state)
 	assert_true(good > 3000 && bad > 3000);
 }
 
+static uint64_t count_objects(struct span in)
+{
+	const uint8_t *p = in.p, *end = in.p + in.n;
+	struct mp_token t;
+	uint64_t count = 0;
+	for (; p < end; count++)
+		assert_int_equal(mp_read(&p, end, &t), MP_OK);
+	return count;
+}
+
+/*
+ * What event_scan_usual takes is good and whole, and counted right; it may stop early, but not at an entry as
+ * senders make them.
+ */
+static void test_scan_of_a_beginning(void **state)
+{
+	(void)state;
+	struct random r = {0x853c49e6748fea9b};
+	struct buf b;
+	uint64_t total = 0;
+	buf_init(&b, 64u << 20);
+	for (int round = 0; round < 10000; round++) {
+		buf_clear(&b);
+		put_entries(&b, &r);
+		size_t n = b.n ? random_below(&r, (unsigned)b.n + 1) : 0, used, at = 0;
+		struct span in = exact_copy(b.p, n);
+		uint64_t objects;
+		uint32_t most = random_below(&r, 12), count = event_scan_usual(in, 64, most, &used, &objects);
+		assert_true(count <= most && used <= n);
+		for (uint32_t i = 0; i < count; i++) {
+			struct event e;
+			size_t length;
+			assert_int_equal(event_read(in.p + at, in.p + used, 64, &e, &length), EVENT_OK);
+			at += length;
+		}
+		assert_int_equal(at, used);
+		assert_int_equal(objects, count_objects(span_of(in.p, used)) - count);
+		total += count;
+		exact_free(in);
+	}
+	assert_true(total > 10000);
+	buf_free(&b);
+	struct span usual = exact_hex("92" T "81a161a162 9292" T "8081a161a162 92ce6553f10082a161a162a163c0");
+	size_t used;
+	uint64_t objects;
+	assert_int_equal(event_scan_usual(usual, 2, 10, &used, &objects), 3);
+	assert_int_equal(used, usual.n);
+	assert_int_equal(objects, 4 + 6 + 6);
+	assert_int_equal(event_scan_usual(usual, 2, 2, &used, &objects), 2);
+	assert_int_equal(event_scan_usual(usual, 1, 10, &used, &objects), 0);
+	assert_int_equal(used, 0);
+	exact_free(usual);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +372,7 @@ int main(void)
 		cmocka_unit_test(test_scan_of_nothing),
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_scan_agrees_with_read),
+		cmocka_unit_test(test_scan_of_a_beginning),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /*
- * expected_json.h: for tests: msgpack to a jansson tree by the rules that documents follow, written with msgpack-c and
- * jansson and (up to msgpack-c's 32 levels) none of weir's own readers and writers. Trees are compared as text, which tells 1 from 1.0 and 0.0 from -0.0.
+ * expected_json.h: for tests: msgpack to a jansson tree by the rules that documents follow, written with msgpack-c
+ * and jansson and (up to msgpack-c's 32 levels) none of weir's own readers and writers. Trees are compared as text,
+ * which tells 1 from 1.0 and 0.0 from -0.0.
  */
 #ifndef WEIR_TEST_RECORD_EXPECTED_JSON_H
 #define WEIR_TEST_RECORD_EXPECTED_JSON_H

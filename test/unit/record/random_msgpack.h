@@ -12,7 +12,10 @@ static inline void put_be(struct buf *b, uint64_t v, unsigned width)
 		buf_put_byte(b, (uint8_t)(v >> (8 * i)));
 }
 
-/* A header with a length: `fix` for the short form (below `fix_count`), then `wide` with 1, 2, 4 bytes from `first_width` on. */
+/*
+ * A header with a length: `fix` for the short form (below `fix_count`), then `wide` with 1, 2, 4 bytes from
+ * `first_width` on.
+ */
 static inline void put_random_head(struct buf *b, struct random *r, uint32_t n, unsigned fix, unsigned fix_count,
 	unsigned wide, unsigned first_width)
 {
