@@ -105,7 +105,8 @@ def test_huge_reply(es_and_weir):
     es.fault(faults.huge_reply(100 << 20, times=2))
     send_events(w.port, "app", records(N - 100, 100))
     delivered(es, w)
-    assert w.rss() - before < 80 << 20
+    # What each of the two flush threads may read of a reply is bounded.
+    assert w.rss() - before < 150 << 20
 
 
 def test_one_document_refused(es_and_weir):
@@ -154,7 +155,7 @@ def test_one_document_too_large(es_and_weir):
 @pytest.mark.parametrize("code", [401, 403])
 def test_refused_for_want_of_rights(es_and_weir, code):
     """Somebody must mend it: weir holds, asks seldom, loses nothing."""
-    es, w = es_and_weir()
+    es, w = es_and_weir(config=ELASTICSEARCH.replace("retry_max_interval 2s", "retry_max_interval 60s"))
     w.allow(".*")
     fault = es.fault(faults.status(code))
     send_events(w.port, "app", records())
