@@ -4,8 +4,8 @@
  *
  *     {"create":{"_id":"..."}}\n{"@timestamp":"2026-08-01T12:00:00.123456789Z","message":"..."}\n
  *
- * The index that most records go to stands in the URL; an action line names its index only where it differs. Nothing that came from the net
- * reaches an action line unescaped.
+ * The index that most records go to stands in the URL; an action line names its index only where it differs. Nothing
+ * that came from the net reaches an action line unescaped.
  */
 #ifndef WEIR_ELASTIC_BULK_BODY_H
 #define WEIR_ELASTIC_BULK_BODY_H
@@ -19,29 +19,30 @@ enum bulk_operation { BULK_CREATE, BULK_INDEX, BULK_UPDATE, BULK_UPSERT };
 /* How records become documents. Filled by the output from its configuration; read-only afterwards; any thread. */
 struct bulk_options {
 	/* which index */
-	bool logstash_format;                      /* prefix, separator and date of the event */
-	const struct name_template *prefix;        /* logstash_prefix */
-	const char *separator;                     /* logstash_prefix_separator */
-	const struct name_template *date;          /* logstash_dateformat */
-	const struct name_template *index;         /* index_name; used without logstash_format */
-	const struct record_path *target_index;    /* target_index_key: its value is the index, and it goes from the record; NULL = none */
-	bool data_stream;                          /* always create, @timestamp always there */
+	bool logstash_format;		    /* prefix, separator and date of the event */
+	const struct name_template *prefix; /* logstash_prefix */
+	const char *separator;		    /* logstash_prefix_separator */
+	const struct name_template *date;   /* logstash_dateformat */
+	const struct name_template *index;  /* index_name; used without logstash_format */
+	const struct record_path
+		*target_index; /* target_index_key: its value is the index, and it goes from the record; NULL = none */
+	bool data_stream;      /* always create, @timestamp always there */
 	bool utc_index;
 	/* the action line */
 	enum bulk_operation operation;
-	bool auto_id;                              /* `id auto`: no _id of ours; repeats make duplicates */
-	const struct record_path *id_key;          /* the record's own id; records without it get ours (create, index) */
-	bool drop_missing_id;                      /* with id_key: a record without it is rejected */
+	bool auto_id;			  /* `id auto`: no _id of ours; repeats make duplicates */
+	const struct record_path *id_key; /* the record's own id; records without it get ours (create, index) */
+	bool drop_missing_id;		  /* with id_key: a record without it is rejected */
 	const struct record_path *routing_key;
 	const struct name_template *pipeline;
-	const char *type_name;                     /* "_type" for servers before 7; NULL = never sent */
+	const char *type_name; /* "_type" for servers before 7; NULL = never sent */
 	/* the document */
-	bool timestamp;                            /* add @timestamp where the record has none */
-	unsigned time_precision;                   /* digits of the fraction: 0 ... 9 */
-	const struct record_path *time_key;        /* field that @timestamp is taken from */
-	const char *time_key_format;               /* strptime; NULL = ISO 8601 and epoch numbers */
+	bool timestamp;			    /* add @timestamp where the record has none */
+	unsigned time_precision;	    /* digits of the fraction: 0 ... 9 */
+	const struct record_path *time_key; /* field that @timestamp is taken from */
+	const char *time_key_format;	    /* strptime; NULL = ISO 8601 and epoch numbers */
 	bool time_key_exclude_timestamp;
-	const char *tag_key;                       /* NULL = the tag is not added */
+	const char *tag_key;			      /* NULL = the tag is not added */
 	const struct record_path *const *remove_keys; /* NULL-terminated; NULL = none */
 	bool flatten_hashes;
 	const char *flatten_separator;
@@ -54,8 +55,8 @@ struct bulk_options {
 /* Where an item of the request came from. */
 struct bulk_item {
 	uint64_t frame_offset;
-	uint32_t index;  /* of the event in its frame */
-	uint32_t start;  /* of its action line in the body */
+	uint32_t index;	 /* of the event in its frame */
+	uint32_t start;	 /* of its action line in the body */
 	uint32_t length; /* of both lines */
 };
 
@@ -66,19 +67,21 @@ void bulk_body_free(struct bulk_body *b);
 void bulk_body_clear(struct bulk_body *b);
 
 enum bulk_add {
-	BULK_ADDED,  /* all events asked for are in the body */
-	BULK_FULL,   /* the body is full; *next is the first event that is not in it */
+	BULK_ADDED, /* all events asked for are in the body */
+	BULK_FULL,  /* the body is full; *next is the first event that is not in it */
 };
 
 /*
- * Adds the events [first, last) of a frame (last > count means count). An event that cannot become a document is told to
- * on_reject (see bulk_body_on_reject) and is no item. *next = where to go on.
+ * Adds the events [first, last) of a frame (last > count means count). An event that cannot become a document is told
+ * to on_reject (see bulk_body_on_reject) and is no item. *next = where to go on.
  */
-enum bulk_add bulk_body_add(struct bulk_body *b, const struct frame_view *f, uint32_t first, uint32_t last, uint32_t *next);
+enum bulk_add bulk_body_add(
+	struct bulk_body *b, const struct frame_view *f, uint32_t first, uint32_t last, uint32_t *next);
 
 /* `reason` is a sentence; `entry` the event's bytes. Set before the first add. */
 void bulk_body_on_reject(struct bulk_body *b,
-	void (*fn)(void *arg, const struct frame_view *f, uint32_t index, struct span entry, const char *reason), void *arg);
+	void (*fn)(void *arg, const struct frame_view *f, uint32_t index, struct span entry, const char *reason),
+	void *arg);
 
 /* The index for the URL (no 0 byte in it; percent-encoding is the client's); good until clear. */
 struct span bulk_body_index(const struct bulk_body *b);
