@@ -217,7 +217,7 @@ class Demo:
         note(f"buffers         {self.root}/{{es_app,es_access,es_error,es_istio,es_other}}/buffer  {dim('(empty now: all is delivered)')}")
         note(f"logs            {self.folder}/weir.log, opensearch.log")
         note(f"metrics         curl {self.admin}/metrics")
-        note(f"send one        printf '[\"app.hello\",0,{{\"message\":\"안녕\"}}]' | nc -q1 127.0.0.1 {self.forward_port}")
+        note(f"send one        printf '[\"app.hello\",0,{{\"message\":\"안녕\"}}]' >/dev/tcp/127.0.0.1/{self.forward_port}    {dim('(in bash)')}")
         note(f"find it         curl '{self.server.url}/app-*/_search?q=tag:app.hello&pretty'")
 
     def stop(self):
