@@ -96,7 +96,8 @@ static void put_list(struct buf *out, const struct conf_schema *schema, const ch
 	for (const struct conf_param *p = schema->params; p && p->name; p++) {
 		if (!(kinds & 1U << p->support))
 			continue;
-		buf_printf(out, any ? "" : "%s:\n\n", title);
+		if (!any)
+			buf_printf(out, "%s:\n\n", title);
 		any = true;
 		buf_printf(out, "- `%s`%s%s\n", p->name, p->instead ? ": " : "", p->instead ? p->instead : "");
 	}

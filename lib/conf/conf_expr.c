@@ -5,21 +5,15 @@
 #include "conf/conf_expr.h"
 
 #include "conf/conf_expr_value.h"
-#include "base/mem.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#define DEPTH_MAX  64
-#define EXTENT_MAX 64
-#define FILE_MAX   ((size_t)1 << 20)
+#define DEPTH_MAX 64
+#define TEXT_MAX  ((size_t)1 << 20)
 
 #define NOT_RUBY                                                                                                \
 	"weir does not run Ruby here; it knows ENV['X'], ENV.fetch, ||, &&, ?:, + - * /, hostname, worker_id, " \
@@ -41,11 +35,6 @@ void expr_fail(struct expr *x, const uint8_t *at, const char *fmt, ...)
 }
 
 /* ---- reading ---- */
-
-static bool going(const struct expr *x)
-{
-	return x->state == EXPR_GOING;
-}
 
 static void skip_space(struct expr *x)
 {
@@ -93,7 +82,7 @@ static void fail_unknown(struct expr *x, const uint8_t *at)
 
 static bool expect(struct expr *x, const char *s)
 {
-	if (!going(x))
+	if (!expr_going(x))
 		return false;
 	if (accept(x, s))
 		return true;
@@ -114,99 +103,13 @@ static bool enter(struct expr *x)
 	return true;
 }
 
-/* ---- what is outside: the environment, files, the host ---- */
-
-static struct expr_value get_env(struct expr *x, const uint8_t *at, struct expr_value name)
-{
-	if (!x->live || !going(x))
-		return expr_nil();
-	if (name.type != EXPR_STRING || name.s.n == 0 || memchr(name.s.p, 0, name.s.n)) {
-		expr_fail(x, at, "ENV[] needs the name of a variable, as a string");
-		return expr_nil();
-	}
-	char *key = conf_arena_copy(&x->arena, name.s.p, name.s.n);
-	const char *value = getenv(key);
-	x->result->outside = true;
-	if (value)
-		return expr_string(x, value, strlen(value));
-	/* fluentd's supervisor sets it for its workers, and configurations ask for it. */
-	if (strcmp(key, "SERVERENGINE_WORKER_ID") != 0)
-		return expr_nil();
-	char id[16];
-	return expr_string(x, id, (size_t)snprintf(id, sizeof id, "%d", x->env->worker_id));
-}
-
-static struct expr_value get_hostname(struct expr *x)
-{
-	char name[HOST_NAME_MAX + 1] = "";
-	if (gethostname(name, sizeof name - 1) != 0)
-		name[0] = 0;
-	return expr_string(x, name, strlen(name));
-}
-
-static struct expr_value read_all(struct expr *x, const uint8_t *at, const char *path, int fd)
-{
-	struct buf b;
-	buf_init(&b, FILE_MAX);
-	ssize_t n = 1;
-	while (n > 0 && buf_reserve(&b, 4096)) {
-		n = read(fd, b.p + b.n, 4096);
-		if (n > 0)
-			b.n += (size_t)n;
-	}
-	if (n < 0)
-		expr_fail(x, at, "cannot read '%s': %s", path, strerror(errno));
-	else if (b.failed)
-		expr_fail(x, at, "'%s' is larger than 1 MiB", path);
-	if (!going(x)) {
-		buf_free(&b);
-		return expr_nil();
-	}
-	x->result->outside = true;
-	return expr_take(x, &b);
-}
-
-static const char *file_path(struct expr *x, const uint8_t *at, struct expr_value v)
-{
-	if (x->env->no_files)
-		expr_fail(x, at, "files are not read here");
-	else if (v.type != EXPR_STRING || v.s.n == 0 || memchr(v.s.p, 0, v.s.n))
-		expr_fail(x, at, "a path is expected, as a string");
-	return going(x) ? conf_arena_copy(&x->arena, v.s.p, v.s.n) : NULL;
-}
-
-static struct expr_value read_file(struct expr *x, const uint8_t *at, struct expr_value v)
-{
-	const char *path = x->live && going(x) ? file_path(x, at, v) : NULL;
-	if (!path)
-		return expr_nil();
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (fd < 0) {
-		expr_fail(x, at, "cannot read '%s': %s", path, strerror(errno));
-		return expr_nil();
-	}
-	struct expr_value text = read_all(x, at, path, fd);
-	close(fd);
-	return text;
-}
-
-static struct expr_value file_exists(struct expr *x, const uint8_t *at, struct expr_value v)
-{
-	const char *path = x->live && going(x) ? file_path(x, at, v) : NULL;
-	struct stat st;
-	if (!path)
-		return expr_nil();
-	x->result->outside = true;
-	return expr_bool(stat(path, &st) == 0);
-}
-
 /* ---- literals ---- */
 
 static struct expr_value parse_single(struct expr *x)
 {
 	const uint8_t *open = x->p++;
 	struct buf b;
-	buf_init(&b, FILE_MAX);
+	buf_init(&b, TEXT_MAX);
 	for (; x->p < x->end && *x->p != '\''; x->p++) {
 		if (*x->p == '\\' && x->p + 1 < x->end && (x->p[1] == '\'' || x->p[1] == '\\'))
 			x->p++;
@@ -237,8 +140,8 @@ static struct expr_value parse_double(struct expr *x)
 {
 	const uint8_t *open = x->p++;
 	struct buf b;
-	buf_init(&b, FILE_MAX);
-	while (going(x) && x->p < x->end && *x->p != '"') {
+	buf_init(&b, TEXT_MAX);
+	while (expr_going(x) && x->p < x->end && *x->p != '"') {
 		if (*x->p == '\\' && x->p + 1 < x->end) {
 			x->p++;
 			put_escape(x, &b);
@@ -250,9 +153,9 @@ static struct expr_value parse_double(struct expr *x)
 			buf_put_byte(&b, *x->p++);
 		}
 	}
-	if (going(x) && x->p == x->end)
+	if (expr_going(x) && x->p == x->end)
 		expr_fail(x, open, "the string that begins here is not closed");
-	else if (going(x))
+	else if (expr_going(x))
 		x->p++;
 	return expr_take(x, &b);
 }
@@ -295,7 +198,7 @@ static struct expr_value parse_regexp(struct expr *x)
 {
 	const uint8_t *at = x->p++;
 	struct buf b;
-	buf_init(&b, FILE_MAX);
+	buf_init(&b, TEXT_MAX);
 	for (; x->p < x->end && *x->p != '/'; x->p++) {
 		bool escaped = *x->p == '\\' && x->p + 1 < x->end && ispunct(x->p[1]);
 		if (escaped)
@@ -326,7 +229,7 @@ static size_t parse_args(struct expr *x, struct expr_value *args, const char *cl
 		}
 		skip_space(x);
 		args[n++] = x->p < x->end && *x->p == '/' ? parse_regexp(x) : parse_ternary(x);
-	} while (going(x) && accept(x, ","));
+	} while (expr_going(x) && accept(x, ","));
 	expect(x, closer);
 	return n;
 }
@@ -358,10 +261,10 @@ static struct expr_value parse_env_fetch(struct expr *x, const uint8_t *at)
 	if (!expect(x, "("))
 		return expr_nil();
 	size_t n = parse_args(x, args, ")");
-	if (going(x) && (n < 1 || n > 2))
+	if (expr_going(x) && (n < 1 || n > 2))
 		expr_fail(x, at, "ENV.fetch takes the name of a variable and perhaps a default");
-	struct expr_value v = get_env(x, at, n ? args[0] : expr_nil());
-	bool missing = x->live && going(x) && v.type == EXPR_NIL, live = x->live;
+	struct expr_value v = expr_env(x, at, n ? args[0] : expr_nil());
+	bool missing = x->live && expr_going(x) && v.type == EXPR_NIL, live = x->live;
 	if (accept(x, "{")) {
 		x->live = missing;
 		struct expr_value block = parse_program(x, '}');
@@ -380,7 +283,7 @@ static struct expr_value parse_env(struct expr *x, const uint8_t *at)
 	struct expr_value args[EXPR_ARGS_MAX];
 	if (accept(x, "[")) {
 		size_t n = parse_args(x, args, "]");
-		return get_env(x, at, n == 1 ? args[0] : expr_nil());
+		return expr_env(x, at, n == 1 ? args[0] : expr_nil());
 	}
 	if (accept(x, ".")) {
 		struct span name = parse_name(x);
@@ -389,7 +292,7 @@ static struct expr_value parse_env(struct expr *x, const uint8_t *at)
 		if ((span_is(name, "key?") || span_is(name, "has_key?") || span_is(name, "include?")) &&
 			expect(x, "(")) {
 			size_t n = parse_args(x, args, ")");
-			struct expr_value v = get_env(x, at, n == 1 ? args[0] : expr_nil());
+			struct expr_value v = expr_env(x, at, n == 1 ? args[0] : expr_nil());
 			return expr_bool(v.type != EXPR_NIL);
 		}
 	}
@@ -402,13 +305,13 @@ static struct expr_value parse_file(struct expr *x, const uint8_t *at)
 	if (accept(x, ".")) {
 		struct span name = parse_name(x);
 		if (span_is(name, "read"))
-			return read_file(x, at, parse_one(x));
+			return expr_read_file(x, at, parse_one(x));
 		if (span_is(name, "exist?") || span_is(name, "exists?") || span_is(name, "file?"))
-			return file_exists(x, at, parse_one(x));
+			return expr_file_exists(x, at, parse_one(x));
 		if (span_is(name, "open")) {
 			struct expr_value path = parse_one(x);
-			if (going(x) && accept(x, ".read"))
-				return read_file(x, at, path);
+			if (expr_going(x) && accept(x, ".read"))
+				return expr_read_file(x, at, path);
 		}
 	}
 	fail_unknown(x, at);
@@ -426,11 +329,11 @@ static struct expr_value parse_raise(struct expr *x, const uint8_t *at)
 		parse_name(x);
 		expect(x, ",");
 	}
-	if (!set_nil && !set_default && going(x))
+	if (!set_nil && !set_default && expr_going(x))
 		text = parse_ternary(x);
 	if (paren)
 		expect(x, ")");
-	if (!x->live || !going(x))
+	if (!x->live || !expr_going(x))
 		return expr_nil();
 	if (set_nil || set_default)
 		x->state = set_nil ? EXPR_SETS_NIL : EXPR_SETS_DEFAULT;
@@ -443,7 +346,7 @@ static struct expr_value parse_raise(struct expr *x, const uint8_t *at)
 
 static struct expr_value parse_setter(struct expr *x, enum expr_state state)
 {
-	if (x->live && going(x))
+	if (x->live && expr_going(x))
 		x->state = state;
 	return expr_nil();
 }
@@ -462,7 +365,7 @@ static struct expr_value parse_word(struct expr *x)
 		return parse_file(x, at);
 	if (span_is(w, "hostname") ||
 		(span_is(w, "Socket") && (accept(x, ".gethostname") || accept(x, "::gethostname"))))
-		return get_hostname(x);
+		return expr_hostname(x);
 	if (span_is(w, "worker_id")) {
 		char id[16];
 		return expr_string(x, id, (size_t)snprintf(id, sizeof id, "%d", x->env->worker_id));
@@ -522,9 +425,9 @@ static struct expr_value parse_index(struct expr *x, struct expr_value v)
 {
 	const uint8_t *at = x->p++;
 	struct expr_index index = {.from = parse_ternary(x)};
-	if (going(x) && accept(x, ",")) {
+	if (expr_going(x) && accept(x, ",")) {
 		index.has_to = true;
-	} else if (going(x) && accept(x, "..")) {
+	} else if (expr_going(x) && accept(x, "..")) {
 		index.has_to = index.range = true;
 		index.exclusive = accept(x, ".");
 	}
@@ -549,7 +452,7 @@ static struct expr_value parse_method(struct expr *x, struct expr_value v, bool 
 		x->p++;
 		n = parse_args(x, args, ")");
 	}
-	if (!x->live || !going(x) || (safe && v.type == EXPR_NIL))
+	if (!x->live || !expr_going(x) || (safe && v.type == EXPR_NIL))
 		return expr_nil();
 	return expr_call(x, at, v, name, args, n);
 }
@@ -557,7 +460,7 @@ static struct expr_value parse_method(struct expr *x, struct expr_value v, bool 
 static struct expr_value parse_postfix(struct expr *x)
 {
 	struct expr_value v = parse_primary(x);
-	while (going(x)) {
+	while (expr_going(x)) {
 		const uint8_t *at = x->p;
 		if (x->p < x->end && *x->p == '[') {
 			v = parse_index(x, v);
@@ -582,7 +485,7 @@ static struct expr_value parse_unary(struct expr *x)
 		v = expr_bool(!expr_truthy(parse_unary(x)));
 	} else if (accept(x, "-")) {
 		v = parse_unary(x);
-		if (x->live && going(x))
+		if (x->live && expr_going(x))
 			v = expr_arithmetic(x, at, '-', expr_int(0), v);
 	} else {
 		v = parse_postfix(x);
@@ -642,7 +545,7 @@ static struct expr_value parse_lazy(struct expr *x, const struct infix *op, stru
 static struct expr_value parse_binary(struct expr *x, unsigned level)
 {
 	struct expr_value a = parse_unary(x);
-	while (going(x)) {
+	while (expr_going(x)) {
 		const uint8_t *before = x->p;
 		const struct infix *op = peek_operator(x);
 		const uint8_t *at = x->p;
@@ -656,7 +559,7 @@ static struct expr_value parse_binary(struct expr *x, unsigned level)
 			continue;
 		}
 		struct expr_value b = parse_binary(x, op->level + 1);
-		if (!x->live || !going(x))
+		if (!x->live || !expr_going(x))
 			continue;
 		if (op->level == 3)
 			a = expr_bool(expr_equal(a, b) == (op->op == '='));
@@ -672,7 +575,7 @@ static struct expr_value parse_ternary(struct expr *x)
 		return expr_nil();
 	struct expr_value v = parse_binary(x, 1);
 	const uint8_t *before = x->p;
-	if (going(x) && accept(x, "?")) {
+	if (expr_going(x) && accept(x, "?")) {
 		bool live = x->live, yes = expr_truthy(v);
 		x->live = live && yes;
 		struct expr_value a = parse_ternary(x);
@@ -693,7 +596,7 @@ static struct expr_value parse_program(struct expr *x, int closer)
 	struct expr_value v = expr_nil();
 	if (!enter(x))
 		return v;
-	while (going(x)) {
+	while (expr_going(x)) {
 		while (next_is(x, ";"))
 			x->p++;
 		if (x->p >= x->end || *x->p == closer)
@@ -703,7 +606,7 @@ static struct expr_value parse_program(struct expr *x, int closer)
 		skip_space(x);
 		bool parted = x->p >= x->end || *x->p == closer || *x->p == ';' ||
 			      memchr(after, '\n', (size_t)(x->p - after));
-		if (going(x) && !parted)
+		if (expr_going(x) && !parted)
 			fail_unknown(x, x->p);
 	}
 	x->depth--;
@@ -724,45 +627,4 @@ void conf_expr_eval(const struct conf_expr_env *env, struct span code, struct bu
 				 : x.state == EXPR_SETS_NIL ? CONF_EXPR_NIL
 							    : CONF_EXPR_DEFAULT;
 	conf_arena_free(&x.arena);
-}
-
-/* ---- where the code ends ---- */
-
-/* Whether a / behind p begins a regular expression: where no value can have ended. */
-static bool begins_regexp(const uint8_t *start, const uint8_t *p)
-{
-	while (p > start && (p[-1] == ' ' || p[-1] == '\t'))
-		p--;
-	return p == start || strchr("(,=~!|&?:{;", p[-1]);
-}
-
-size_t conf_expr_extent(struct span text)
-{
-	/* What is open: a brace or a string's quote. */
-	uint8_t open[EXTENT_MAX];
-	size_t n = 0;
-	const uint8_t *p = text.p, *end = text.p + text.n;
-	open[n++] = '{';
-	for (; p < end; p++) {
-		uint8_t in = open[n - 1], c = *p;
-		uint8_t opens = 0;
-		if (in != '{' && c == '\\') {
-			p++;
-		} else if (in != '{') {
-			if (c == in)
-				n--;
-			else if (c == '#' && (in == '"' || in == '`') && p + 1 < end && p[1] == '{')
-				opens = *++p;
-		} else if (c == '}') {
-			if (--n == 0)
-				return (size_t)(p - text.p);
-		} else if (c == '{' || c == '"' || c == '\'' || c == '`' || (c == '/' && begins_regexp(text.p, p))) {
-			opens = c;
-		}
-		if (opens && n == EXTENT_MAX)
-			return SIZE_MAX;
-		if (opens)
-			open[n++] = opens;
-	}
-	return SIZE_MAX;
 }

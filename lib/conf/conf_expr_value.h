@@ -5,6 +5,9 @@
 #include "conf/conf_arena.h"
 #include "conf/conf_expr.h"
 
+/* Of one evaluation, in bytes; nothing that a configuration means comes near it. */
+#define EXPR_MEMORY_MAX ((size_t)4 << 20)
+
 enum expr_type { EXPR_NIL, EXPR_BOOL, EXPR_INT, EXPR_FLOAT, EXPR_STRING, EXPR_ARRAY };
 
 struct expr_value {
@@ -36,6 +39,11 @@ struct expr {
 
 /* Ends the evaluation with a sentence about the place `at`; the first one counts. */
 void expr_fail(struct expr *x, const uint8_t *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+static inline bool expr_going(const struct expr *x)
+{
+	return x->state == EXPR_GOING;
+}
 
 static inline struct expr_value expr_nil(void)
 {
@@ -72,6 +80,15 @@ struct expr_value expr_take(struct expr *x, struct buf *b);
 /* An array of n values in the arena, to be filled. */
 struct expr_value expr_array(struct expr *x, size_t n);
 
+/* "a String", for messages. */
+const char *expr_type_name(enum expr_type type);
+
+/* Of a String the number of characters, of an Array that of items. */
+size_t expr_size(struct expr_value v);
+
+/* `count` items of an array, from `begin` on, which are there. */
+struct expr_value expr_slice(struct expr *x, struct expr_value v, size_t begin, size_t count);
+
 bool expr_truthy(struct expr_value v);
 bool expr_equal(struct expr_value a, struct expr_value b);
 
@@ -87,6 +104,15 @@ struct expr_index {
 	bool has_to, range, exclusive;
 };
 struct expr_value expr_at(struct expr *x, const uint8_t *at, struct expr_value v, const struct expr_index *index);
+
+/* ENV['name'], File.read(path), File.exist?(path), Socket.gethostname; nil (and nothing is looked at) where x is not live. */
+struct expr_value expr_env(struct expr *x, const uint8_t *at, struct expr_value name);
+struct expr_value expr_read_file(struct expr *x, const uint8_t *at, struct expr_value path);
+struct expr_value expr_file_exists(struct expr *x, const uint8_t *at, struct expr_value path);
+struct expr_value expr_hostname(struct expr *x);
+
+/* Puts the string as JSON, in quotes. */
+void expr_put_json(struct span s, struct buf *out);
 
 /* self.name(args): `name` as written. A method that is not known fails; so does one that self does not have. */
 #define EXPR_ARGS_MAX 8

@@ -117,7 +117,11 @@ void conf_include_file(struct conf_reader *r, struct conf_cursor *c, const char 
 		r->seen = mem_realloc(r->seen, (r->seen_n + 1) * sizeof *r->seen);
 		r->seen[r->seen_n++] = id;
 		r->open[r->open_n++] = id;
-		conf_parse(r, c, conf_arena_copy(r->arena, path, strlen(path)), buf_span(&text));
+		const char *name = conf_arena_copy(r->arena, path, strlen(path));
+		if (ends_with(name, ".yaml") || ends_with(name, ".yml"))
+			conf_yaml(r, c, name, buf_span(&text));
+		else
+			conf_parse(r, c, name, buf_span(&text));
 		r->open_n--;
 	}
 	buf_free(&text);

@@ -6,6 +6,9 @@
 #include <ctype.h>
 
 #define CODE_SHOWN ((size_t)80)
+/* How far the end of something broken is looked for: a file that is broken in every line must not take quadratic time. */
+#define CODE_MAX       ((size_t)65536)
+#define JSON_LINES_MAX 1000
 
 struct conf_pos conf_lex_pos(const struct conf_lex *l)
 {
@@ -19,6 +22,10 @@ int conf_lex_peek(const struct conf_lex *l, size_t ahead)
 
 void conf_lex_skip(struct conf_lex *l, size_t n)
 {
+	if (l->fixed) {
+		l->p += n;
+		return;
+	}
 	for (; n > 0; n--, l->p++) {
 		bool ends = *l->p == '\n' || (*l->p == '\r' && conf_lex_peek(l, 1) != '\n');
 		if (ends) {
@@ -129,11 +136,13 @@ struct span conf_lex_bare(struct conf_lex *l)
 	return span_of(at, (size_t)(l->p - at));
 }
 
-bool conf_lex_check(const struct conf_lex *l, struct conf_pos pos, struct span text)
+bool conf_lex_check(const struct conf_lex *l, struct conf_pos pos, struct span text, bool from_code)
 {
-	if (utf8_valid(text))
+	if (text.n == 0 || utf8_valid(text))
 		return true;
-	conf_report_add(l->report, CONF_ERROR, pos, "this is not UTF-8: please convert the file");
+	conf_report_add(l->report, CONF_ERROR, pos, "%s",
+		from_code ? "what this embedded code gives is not UTF-8"
+			  : "this is not UTF-8: please convert the file");
 	return false;
 }
 
@@ -156,7 +165,8 @@ static bool take_code(struct conf_lex *l, struct buf *out, struct conf_expr_resu
 {
 	struct conf_lex inner = *l;
 	conf_lex_skip(&inner, 2);
-	size_t n = conf_expr_extent(span_of(inner.p, (size_t)(inner.end - inner.p)));
+	size_t rest = (size_t)(inner.end - inner.p);
+	size_t n = conf_expr_extent(span_of(inner.p, rest < CODE_MAX ? rest : CODE_MAX));
 	if (n == SIZE_MAX) {
 		conf_report_add(l->report, CONF_ERROR, conf_lex_pos(l),
 			"this embedded code is not closed: '}' or a quote is missing");
@@ -317,7 +327,7 @@ static void leave_json(struct conf_lex *l, const struct conf_lex *open)
 {
 	size_t depth = 0;
 	bool in_string = false, line_begins = false;
-	for (*l = *open; conf_lex_peek(l, 0) != -1; conf_lex_skip(l, 1)) {
+	for (*l = *open; conf_lex_peek(l, 0) != -1 && l->line - open->line < JSON_LINES_MAX; conf_lex_skip(l, 1)) {
 		int c = conf_lex_peek(l, 0);
 		if (is_end(c)) {
 			line_begins = true;

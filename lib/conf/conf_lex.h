@@ -15,6 +15,7 @@ struct conf_lex {
 	unsigned line, column;
 	struct conf_report *report;
 	const struct conf_expr_env *env;
+	bool fixed; /* all of the text has one place: it does not stand in the file as it is */
 };
 
 struct conf_lex_value {
@@ -49,7 +50,7 @@ void conf_lex_quoted(struct conf_lex *l, struct buf *out, struct conf_lex_value 
 /* Any value: JSON, quoted or bare. */
 void conf_lex_value(struct conf_lex *l, struct buf *out, struct conf_lex_value *value);
 
-/* Whether text is UTF-8 without 0 bytes; reports (once for a broken text) what it is otherwise. */
-bool conf_lex_check(const struct conf_lex *l, struct conf_pos pos, struct span text);
+/* Whether the text is UTF-8; reports it if it is not. */
+bool conf_lex_check(const struct conf_lex *l, struct conf_pos pos, struct span text, bool from_code);
 
 #endif

@@ -180,7 +180,7 @@ static void parse_begin(struct parser *p)
 	if (tag.closes_itself)
 		return;
 	struct conf_cursor child;
-	conf_lex_check(l, tag.arg_pos, buf_span(&p->text));
+	conf_lex_check(l, tag.arg_pos, buf_span(&p->text), false);
 	if (p->text.n && memchr(p->text.p, 0, p->text.n))
 		error_at(p, tag.arg_pos, "a 0 byte is not possible in a section's argument");
 	if (conf_cursor_open(p->reader, top(p), tag.name, buf_span(&p->text), tag.pos, tag.arg_pos, &child)) {
@@ -259,25 +259,29 @@ static bool check_reserved(struct parser *p, const char *name, struct conf_pos p
 static void warn_of_traps(struct parser *p, const char *name, const char *value, struct conf_pos pos)
 {
 	const char *code = strstr(value, "#{"), *placeholder = strstr(value, "${");
+	const char *shown = conf_looks_secret(span_str(name)) ? "xxxxxx" : value;
 	if (code && !(placeholder && placeholder < code))
 		conf_report_add(p->lex.report, CONF_WARNING, pos,
 			"#{...} is evaluated in double quotes only: this is taken as the text '%s', as fluentd does",
-			value);
+			shown);
 	else if (value[0] == '#' && (value[1] == ' ' || value[1] == '\t' || value[1] == 0))
 		conf_report_add(p->lex.report, CONF_WARNING, pos,
 			"this is no comment but the value of '%s', as in fluentd: a comment can follow a value only",
 			name);
 	else if (value[0] == '=' && (value[1] == ' ' || value[1] == 0))
 		conf_report_add(p->lex.report, CONF_WARNING, pos,
-			"the value of '%s' is taken with the '=', as fluentd does: write '%s%s' without it", name, name,
-			value + 1);
+			"the value of '%s' is taken with the '=', as fluentd does: write '%s %s' without it", name,
+			name,
+			shown != value ? shown
+			: value[1]     ? value + 2
+				       : "");
 }
 
 static void add_pair(struct parser *p, const char *name, struct conf_pos name_pos, const struct conf_lex_value *value)
 {
 	if (p->text.failed)
 		error_at(p, value->pos, "the value is too long");
-	bool ok = conf_lex_check(&p->lex, value->pos, buf_span(&p->text)) && !p->text.failed;
+	bool ok = conf_lex_check(&p->lex, value->pos, buf_span(&p->text), value->from_code) && !p->text.failed;
 	struct conf_pair *pair = conf_cursor_add(p->reader, top(p), span_str(name), buf_span(&p->text));
 	pair->kind = value->kind;
 	pair->from_code = value->from_code;
@@ -305,7 +309,7 @@ static void parse_include(struct parser *p, struct conf_pos pos)
 	bool ended = line_end(p, "expected end of line");
 	if (!usable)
 		error_at(p, pos, "@include needs the path of a file");
-	else if (ended && conf_lex_check(&p->lex, at, buf_span(&p->text)))
+	else if (ended && conf_lex_check(&p->lex, at, buf_span(&p->text), value.from_code))
 		conf_include(p->reader, top(p), span_str(copy(p, buf_span(&p->text))), at);
 }
 
@@ -324,7 +328,7 @@ static const char *parse_key(struct parser *p, struct conf_pos pos)
 	} else {
 		key = conf_lex_word(&p->lex);
 	}
-	if (conf_lex_check(&p->lex, pos, key) && key.n && !memchr(key.p, 0, key.n))
+	if (conf_lex_check(&p->lex, pos, key, false) && key.n && !memchr(key.p, 0, key.n))
 		return copy(p, key);
 	if (key.n == 0)
 		error_at(p, pos, "expected the name of a parameter");
@@ -414,7 +418,7 @@ static bool is_yaml(const struct conf_lex *start)
 static bool text_is_readable(struct conf_reader *r, const char *file, struct span text)
 {
 	const uint8_t *zero = text.n ? memchr(text.p, 0, text.n) : NULL;
-	struct conf_lex l = {text.p, text.p + text.n, file, 1, 1, r->report, &r->env};
+	struct conf_lex l = {text.p, text.p + text.n, file, 1, 1, r->report, &r->env, false};
 	if (text.n >= 2 && (memcmp(text.p, "\xff\xfe", 2) == 0 || memcmp(text.p, "\xfe\xff", 2) == 0)) {
 		conf_report_add(
 			r->report, CONF_ERROR, conf_lex_pos(&l), "this file is UTF-16: please convert it to UTF-8");
@@ -436,7 +440,7 @@ void conf_parse(struct conf_reader *r, struct conf_cursor *c, const char *file, 
 	/* Included files recurse into this: the stack of sections is too large for the C stack. */
 	struct parser *p = mem_zalloc(sizeof *p);
 	p->reader = r;
-	p->lex = (struct conf_lex){text.p, text.p + text.n, file, 1, 1, r->report, &r->env};
+	p->lex = (struct conf_lex){text.p, text.p + text.n, file, 1, 1, r->report, &r->env, false};
 	p->stack[0] = *c;
 	buf_init(&p->text, CONF_VALUE_MAX);
 	conf_lex_spacing(&p->lex);

@@ -51,6 +51,9 @@ struct conf_pair *conf_cursor_add(struct conf_reader *r, struct conf_cursor *c, 
 /* Reads fluentd's v1 syntax into c. `file` lives as long as the tree. */
 void conf_parse(struct conf_reader *r, struct conf_cursor *c, const char *file, struct span text);
 
+/* The same of a YAML document; a list of directives is allowed for what !include brings. */
+void conf_yaml(struct conf_reader *r, struct conf_cursor *c, const char *file, struct span text);
+
 /*
  * A whole file into c, YAML or v1 by its name. `from` is where it is included (line 0 = it is the main file). A missing one is a warning where
  * it is included, an error otherwise.

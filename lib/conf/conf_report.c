@@ -151,8 +151,7 @@ static struct span source_line(struct source *s, const char *file, unsigned line
 	return span_of(p ? p + s->at : NULL, n);
 }
 
-/* Whether a parameter of that name may hold what must not get into a log or a bug report, misspelt or not. */
-static bool looks_secret(struct span name)
+bool conf_looks_secret(struct span name)
 {
 	static const char *const words[] = {
 		"pass", "pasw", "secret", "shared", "api_k", "apik", "token", "auth", "cred", "header"};
@@ -176,7 +175,7 @@ static size_t shown_bytes(struct span line)
 	size_t end = begin;
 	while (end < line.n && line.p[end] != ' ' && line.p[end] != '\t' && line.p[end] != ':' && line.p[end] != '=')
 		end++;
-	return looks_secret(span_of(line.p + begin, end - begin)) ? end : line.n;
+	return conf_looks_secret(span_of(line.p + begin, end - begin)) ? end : line.n;
 }
 
 static void print_source(struct source *s, struct conf_pos pos, struct buf *out)

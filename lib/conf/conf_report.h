@@ -44,6 +44,12 @@ void conf_report_add(struct conf_report *r, enum conf_severity severity, struct 
 /* Sorted by file and line, with the source line and a caret where the file can be read. */
 void conf_report_print(const struct conf_report *r, struct buf *out, bool colour);
 
+/*
+ * Whether a parameter of that name, misspelt or not, may hold what must not get into a log or a bug report. For names that no table knows; tables
+ * say which of theirs are secret.
+ */
+bool conf_looks_secret(struct span name);
+
 /* The nearest of the NULL-terminated `names` to `name`, if it is near enough to be meant; NULL otherwise. */
 const char *conf_nearest(const char *name, const char *const *names);
 

@@ -111,7 +111,7 @@ struct conf_schema {
 	const struct conf_param *params; /* ends with a NULL name; NULL = none */
 	const struct conf_sub *subs;	 /* ends with a NULL schema; NULL = none */
 	bool free_keys;			 /* any key is allowed and kept in the section (<record>, <labels>) */
-	bool free_sections;		 /* any sub-section is allowed: somebody else makes it (<store>, <route>) */
+	bool free_sections; /* any sub-section is allowed: somebody else makes (and shows) it (<store>, <route>) */
 	const char *help;
 	/* Checks what no table can say; adds findings. May be NULL. */
 	void (*check)(void *conf, struct conf_report *report);

@@ -134,7 +134,7 @@ static void hint_for_param(const struct conf_scope *scope, const char *name, cha
 	if (find_sub(scope->schema, name))
 		snprintf(text, size, ": it is a section, <%s>", name);
 	else if (equals && equals > name)
-		snprintf(text, size, ": write '%.*s %.40s', without '='", (int)(equals - name), name, equals + 1);
+		snprintf(text, size, ": write '%.*s' and its value without '='", (int)(equals - name), name);
 	else if (n > 1 && name[n - 1] == ':')
 		snprintf(text, size, ": write '%.*s', without ':'", (int)n - 1, name);
 	else if ((near = nearest(scope->schema, name, false)))
@@ -182,8 +182,11 @@ static void report_pair(const struct conf_scope *scope, const struct conf_pair *
 	if (p || is_reserved(pair->name) || conf_scope_takes_old(scope->schema, pair->name))
 		return;
 	hint_for_param(scope, pair->name, hint, sizeof hint);
-	conf_report_add(report, severity, pair->name_pos, "'%.80s' is not a parameter of %s%s", pair->name,
-		conf_scope_name(scope, where), hint);
+	/* "password=x" is all name: no more of it is told than a name. */
+	size_t shown = strcspn(pair->name, "=");
+	shown += pair->name[shown] == '=';
+	conf_report_add(report, severity, pair->name_pos, "'%.*s' is not a parameter of %s%s",
+		shown < 80 ? (int)shown : 80, pair->name, conf_scope_name(scope, where), hint);
 }
 
 void conf_scope_report_unknown(

@@ -74,11 +74,22 @@ static void put_string(const char *s, struct buf *out)
 	mem_free(masked);
 }
 
+/* JSON text that is read as it is: #{ would be code, and cannot stand outside of strings. */
+static void put_json_text(const char *s, struct buf *out)
+{
+	for (; *s; s++) {
+		if (s[0] == '#' && s[1] == '{')
+			buf_put_str(out, "\\u0023");
+		else
+			buf_put_byte(out, (uint8_t)*s);
+	}
+}
+
 static void put_json_string(const char *s, struct buf *out)
 {
 	buf_put_byte(out, '"');
 	for (; *s; s++) {
-		if ((unsigned char)*s < 0x20)
+		if ((unsigned char)*s < 0x20 || (s[0] == '#' && s[1] == '{'))
 			buf_printf(out, "\\u%04x", (unsigned char)*s);
 		else
 			buf_printf(out, *s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
@@ -115,7 +126,7 @@ static void put_hash(const struct conf_hash *h, struct buf *out)
 		if (!h->v[i].value)
 			buf_put_str(out, "null");
 		else if (h->v[i].json)
-			buf_put_str(out, h->v[i].value);
+			put_json_text(h->v[i].value, out);
 		else
 			put_masked_json(h->v[i].value, out);
 	}
@@ -148,8 +159,13 @@ static void put_time(int64_t ns, struct buf *out)
 
 static void put_regexp(const struct conf_regexp *r, struct buf *out)
 {
-	buf_printf(out, "/%s/%s%s%s", r->source, r->ignore_case ? "i" : "", r->multi_line ? "m" : "",
-		r->extended ? "x" : "");
+	char *text = mem_printf(
+		"/%s/%s%s%s", r->source, r->ignore_case ? "i" : "", r->multi_line ? "m" : "", r->extended ? "x" : "");
+	if (is_bare(text))
+		buf_put_str(out, text);
+	else
+		put_quoted(text, out);
+	mem_free(text);
 }
 
 static void put_enum(const struct conf_param *p, int v, struct buf *out)
@@ -269,7 +285,7 @@ static void show_common(
 	put_origin(out, start, pair ? pair : conf_section_get(c->section, name + 1));
 }
 
-/* Keys that no table knows: what came from the environment is not shown, for it may be a secret. */
+/* Keys that no table knows: what may be a secret, by its name or because it came from the environment, is not shown. */
 static void show_free_keys(const struct conf_section *s, struct buf *out, unsigned indent)
 {
 	for (const struct conf_pair *p = s->pairs; p; p = p->next) {
@@ -278,10 +294,10 @@ static void show_free_keys(const struct conf_section *s, struct buf *out, unsign
 			continue;
 		put_indent(out, indent);
 		buf_printf(out, "%s ", p->name);
-		if (p->from_code)
+		if (p->from_code || conf_looks_secret(span_str(p->name)))
 			buf_put_str(out, MASK);
 		else if (p->kind == CONF_VALUE_JSON)
-			buf_put_str(out, p->value);
+			put_json_text(p->value, out);
 		else
 			put_string(p->value, out);
 		put_origin(out, start, p);
@@ -304,7 +320,8 @@ void conf_show(const struct conf_schema *schema, const void *conf, struct buf *o
 	show_common("@log_level", c->log_level, c, out, inner);
 	for (const struct conf_param *p = schema->params; p && p->name; p++)
 		show_param(p, conf, out, inner);
-	if (schema->free_keys && c->section)
+	/* Of a section that somebody else makes, that one shows what is in it. */
+	if (schema->free_keys && !schema->free_sections && c->section)
 		show_free_keys(c->section, out, inner);
 	for (const struct conf_sub *sub = schema->subs; sub && sub->schema; sub++) {
 		const struct conf_list *list = (const struct conf_list *)(const void *)((const char *)conf +

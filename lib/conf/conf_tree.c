@@ -94,7 +94,11 @@ struct conf_tree *conf_tree_read_text(
 	struct conf_reader r = {.arena = &t->arena, .report = report, .env = *env};
 	struct conf_cursor root;
 	conf_cursor_init(&root, &t->root);
-	conf_parse(&r, &root, conf_arena_copy(&t->arena, name, strlen(name)), text);
+	name = conf_arena_copy(&t->arena, name, strlen(name));
+	if (strstr(name, ".yaml"))
+		conf_yaml(&r, &root, name, text);
+	else
+		conf_parse(&r, &root, name, text);
 	mem_free(r.seen);
 	return t;
 }

@@ -324,6 +324,8 @@ static const struct parse_case section_error_cases[] = {
 	{"YAML under the wrong name", "# c\nconfig:\n  - source:\n      $type: forward\n", "{}",
 		"2:1 error: this looks like YAML: a YAML configuration needs a name that ends in .yaml or .yml"},
 	{"not UTF-8", "k a\xe9\nj 1", "{k=broken, j=\"1\"}", "1:3 error: this is not UTF-8: please convert the file"},
+	{"code that gives what is not UTF-8", "k \"#{'\xe9'}\"", "{k=broken}",
+		"1:3 error: this is not UTF-8: please convert the file"},
 	{"key not UTF-8", "\xe9 a\nj 1", "{j=\"1\"}", "1:1 error: this is not UTF-8: please convert the file"},
 	{"UTF-16", "\xff\xfek v", "{}", "1:1 error: this file is UTF-16: please convert it to UTF-8"},
 	{"several mistakes", "<a x>y\n k \"v\" w\n j [x]\n</b>\n</a>\n</c>", NULL,
@@ -349,6 +351,12 @@ static const struct parse_case trap_cases[] = {
 		"only"},
 	{"key = value", "k = v", "{k=\"= v\"}",
 		"1:3 warning: the value of 'k' is taken with the '=', as fluentd does: write 'k v' without it"},
+	{"password = value", "password = topsecret\nshared_key a#{b}",
+		"{password=\"= topsecret\", shared_key=\"a#{b}\"}",
+		"1:10 warning: the value of 'password' is taken with the '=', as fluentd does: write 'password xxxxxx' "
+		"without it\n"
+		"2:12 warning: #{...} is evaluated in double quotes only: this is taken as the text 'xxxxxx', as "
+		"fluentd does"},
 	{"=~ is a value", "k =~ v", "{k=\"=~ v\"}", ""},
 };
 

@@ -171,7 +171,7 @@ static const struct finding_case {
 	{"foo bar", "2:1 warning: 'foo' is not a parameter of <source>", {0}},
 	{"shared_key x", "2:1 warning: 'shared_key' is not a parameter of <source>: it belongs into <security>", {0}},
 	{"security x", "2:1 warning: 'security' is not a parameter of <source>: it is a section, <security>", {0}},
-	{"port=5", "2:1 warning: 'port=5' is not a parameter of <source>: write 'port 5', without '='", {0}},
+	{"port=5", "2:1 warning: 'port=' is not a parameter of <source>: write 'port' and its value without '='", {0}},
 	{"port: 5", "2:1 warning: 'port:' is not a parameter of <source>: write 'port', without ':'", {0}},
 	{"<security>\nshared_key k\nport 5\n</security>",
 		"4:1 warning: 'port' is not a parameter of <security>: it belongs into <source>, outside of <security>",
@@ -352,7 +352,7 @@ static void test_show(void **state)
 		"{\"Authorization\": \"x\"}\ntimeout 90s\nbind \"a # b\"\n<security>\nshared_key "
 		"topsecret\n<user>\nusername "
 		"u\npassword pass2\n</user>\n</security>\n<labels x>\nhost \"#{ENV['WEIR_TEST_HOST']}\"\nenv prod\nenv "
-		"test\njs {\"a\": 1}\n</labels>");
+		"test\njs {\"a\": 1}\nApiToken t0\n</labels>");
 	assert_string_equal(buf_cstr(&m.findings), "");
 	conf_show(&sample_schema, m.conf, &out, 0);
 	assert_string_equal(buf_cstr(&out),
@@ -383,6 +383,7 @@ static void test_show(void **state)
 		"    host xxxxxx                                 # from the environment (t:18)\n"
 		"    env test                                    # t:20\n"
 		"    js {\"a\":1}                                  # t:21\n"
+		"    ApiToken xxxxxx                             # t:22\n"
 		"  </labels>\n"
 		"</source>\n");
 	unmake(&m);
@@ -399,7 +400,8 @@ static void test_show_again(void **state)
 	buf_init(&lines, SIZE_MAX);
 	make(&m, "bind ' #{x} \"q\" \\\\n '\nhosts \"a\\nb\\t\"\nport 7\nchunk_limit_size 1536\nflush_interval "
 		 "0.25\ntimeout "
-		 "-1\nkeys [\"x, y\", \"z\\\"\"]\npattern /a\\/b/m\nratio 0.1\nkeepalive false\nflush_mode lazy");
+		 "-1\nkeys [\"x, y\", \"z\\\"\\u0023{1}\"]\npattern '/a\\/b #{1}/m' \nratio 0.1\nkeepalive "
+		 "false\nflush_mode lazy");
 	assert_string_equal(buf_cstr(&m.findings), "");
 	conf_show(&sample_schema, m.conf, &out, 0);
 	const char *begin = strchr(buf_cstr(&out), '\n') + 1;
@@ -413,8 +415,8 @@ static void test_show_again(void **state)
 	assert_int_equal(again.conf->interval, m.conf->interval);
 	assert_int_equal(again.conf->timeout, -NS_PER_S);
 	assert_string_equal(again.conf->keys.v[0], "x, y");
-	assert_string_equal(again.conf->keys.v[1], "z\"");
-	assert_string_equal(again.conf->pattern.source, "a\\/b");
+	assert_string_equal(again.conf->keys.v[1], "z\"#{1}");
+	assert_string_equal(again.conf->pattern.source, "a\\/b #{1}");
 	assert_true(again.conf->pattern.multi_line);
 	assert_false(again.conf->keepalive);
 	assert_int_equal(again.conf->mode, SAMPLE_LAZY);
