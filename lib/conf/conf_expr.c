@@ -7,20 +7,16 @@
 #include "conf/conf_expr_value.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define DEPTH_MAX 64
-#define TEXT_MAX  ((size_t)1 << 20)
 
 #define NOT_RUBY                                                                                                \
 	"weir does not run Ruby here; it knows ENV['X'], ENV.fetch, ||, &&, ?:, + - * /, hostname, worker_id, " \
 	"Socket.gethostname, File.read, use_nil, use_default, and methods such as .strip, .to_i, .split, .gsub"
 
 static struct expr_value parse_ternary(struct expr *x);
-static struct expr_value parse_program(struct expr *x, int closer);
 
 void expr_fail(struct expr *x, const uint8_t *at, const char *fmt, ...)
 {
@@ -80,7 +76,7 @@ static void fail_unknown(struct expr *x, const uint8_t *at)
 	expr_fail(x, at, "'%.*s' is not supported: " NOT_RUBY, (int)w.n, (const char *)w.p);
 }
 
-static bool expect(struct expr *x, const char *s)
+bool expr_expect(struct expr *x, const char *s)
 {
 	if (!expr_going(x))
 		return false;
@@ -103,117 +99,6 @@ static bool enter(struct expr *x)
 	return true;
 }
 
-/* ---- literals ---- */
-
-static struct expr_value parse_single(struct expr *x)
-{
-	const uint8_t *open = x->p++;
-	struct buf b;
-	buf_init(&b, TEXT_MAX);
-	for (; x->p < x->end && *x->p != '\''; x->p++) {
-		if (*x->p == '\\' && x->p + 1 < x->end && (x->p[1] == '\'' || x->p[1] == '\\'))
-			x->p++;
-		buf_put_byte(&b, *x->p);
-	}
-	if (x->p == x->end)
-		expr_fail(x, open, "the string that begins here is not closed");
-	else
-		x->p++;
-	return expr_take(x, &b);
-}
-
-/* One backslash escape of a double-quoted Ruby string; x->p is behind the backslash. */
-static void put_escape(struct expr *x, struct buf *b)
-{
-	static const char from[] = "ntr0seabfv", to[] = "\n\t\r\0 \033\a\b\f\v";
-	uint8_t c = *x->p++;
-	const char *known = memchr(from, c, sizeof from - 1);
-	if (known)
-		buf_put_byte(b, (uint8_t)to[known - from]);
-	else if (c == 'u' || c == 'x' || c == 'c' || c == 'C' || c == 'M' || (c >= '1' && c <= '7'))
-		expr_fail(x, x->p - 2, "the escape '\\%c' is not supported: write the character itself", c);
-	else if (c != '\n')
-		buf_put_byte(b, c);
-}
-
-static struct expr_value parse_double(struct expr *x)
-{
-	const uint8_t *open = x->p++;
-	struct buf b;
-	buf_init(&b, TEXT_MAX);
-	while (expr_going(x) && x->p < x->end && *x->p != '"') {
-		if (*x->p == '\\' && x->p + 1 < x->end) {
-			x->p++;
-			put_escape(x, &b);
-		} else if (*x->p == '#' && x->p + 1 < x->end && x->p[1] == '{') {
-			x->p += 2;
-			expr_to_text(parse_program(x, '}'), &b);
-			expect(x, "}");
-		} else {
-			buf_put_byte(&b, *x->p++);
-		}
-	}
-	if (expr_going(x) && x->p == x->end)
-		expr_fail(x, open, "the string that begins here is not closed");
-	else if (expr_going(x))
-		x->p++;
-	return expr_take(x, &b);
-}
-
-static struct expr_value parse_number(struct expr *x)
-{
-	char text[64];
-	size_t n = 0;
-	bool real = false;
-	const uint8_t *at = x->p;
-	for (; x->p < x->end; x->p++) {
-		bool dot = *x->p == '.' && !real && x->p + 1 < x->end && isdigit(x->p[1]);
-		real |= dot;
-		if (*x->p == '_')
-			continue;
-		if (!isdigit(*x->p) && !dot)
-			break;
-		if (n == sizeof text - 1) {
-			expr_fail(x, at, "the number is too long");
-			return expr_nil();
-		}
-		text[n++] = (char)*x->p;
-	}
-	text[n] = 0;
-	if ((x->p < x->end && isalpha(*x->p)) || (n > 1 && text[0] == '0' && !real)) {
-		expr_fail(x, at, "this number is not supported: only decimal ones are");
-		return expr_nil();
-	}
-	if (real)
-		return expr_float(strtod(text, NULL));
-	errno = 0;
-	long long v = strtoll(text, NULL, 10);
-	if (errno)
-		expr_fail(x, at, "the number is too large");
-	return expr_int(v);
-}
-
-/* /plain text/ as an argument stands for that text; regular expressions are refused. */
-static struct expr_value parse_regexp(struct expr *x)
-{
-	const uint8_t *at = x->p++;
-	struct buf b;
-	buf_init(&b, TEXT_MAX);
-	for (; x->p < x->end && *x->p != '/'; x->p++) {
-		bool escaped = *x->p == '\\' && x->p + 1 < x->end && ispunct(x->p[1]);
-		if (escaped)
-			x->p++;
-		if (!escaped && (strchr("\\^$.|?*+()[]{}", *x->p) || *x->p == '\n'))
-			break;
-		buf_put_byte(&b, *x->p);
-	}
-	if (x->p < x->end && *x->p == '/' && !(x->p + 1 < x->end && isalpha(x->p[1])) && b.n > 0)
-		x->p++;
-	else
-		expr_fail(x, at, "regular expressions are not supported here: use a string");
-	return expr_take(x, &b);
-}
-
 /* ---- calls ---- */
 
 /* Arguments up to and with the closing parenthesis or bracket. */
@@ -228,9 +113,9 @@ static size_t parse_args(struct expr *x, struct expr_value *args, const char *cl
 			return 0;
 		}
 		skip_space(x);
-		args[n++] = x->p < x->end && *x->p == '/' ? parse_regexp(x) : parse_ternary(x);
+		args[n++] = x->p < x->end && *x->p == '/' ? expr_regexp(x) : parse_ternary(x);
 	} while (expr_going(x) && accept(x, ","));
-	expect(x, closer);
+	expr_expect(x, closer);
 	return n;
 }
 
@@ -241,7 +126,7 @@ static struct expr_value parse_one(struct expr *x)
 	if (!accept(x, "("))
 		return parse_ternary(x);
 	v = parse_ternary(x);
-	expect(x, ")");
+	expr_expect(x, ")");
 	return v;
 }
 
@@ -258,7 +143,7 @@ static struct span parse_name(struct expr *x)
 static struct expr_value parse_env_fetch(struct expr *x, const uint8_t *at)
 {
 	struct expr_value args[EXPR_ARGS_MAX];
-	if (!expect(x, "("))
+	if (!expr_expect(x, "("))
 		return expr_nil();
 	size_t n = parse_args(x, args, ")");
 	if (expr_going(x) && (n < 1 || n > 2))
@@ -267,9 +152,9 @@ static struct expr_value parse_env_fetch(struct expr *x, const uint8_t *at)
 	bool missing = x->live && expr_going(x) && v.type == EXPR_NIL, live = x->live;
 	if (accept(x, "{")) {
 		x->live = missing;
-		struct expr_value block = parse_program(x, '}');
+		struct expr_value block = expr_program(x, '}');
 		x->live = live;
-		expect(x, "}");
+		expr_expect(x, "}");
 		return missing ? block : v;
 	}
 	if (missing && n == 1)
@@ -290,7 +175,7 @@ static struct expr_value parse_env(struct expr *x, const uint8_t *at)
 		if (span_is(name, "fetch"))
 			return parse_env_fetch(x, at);
 		if ((span_is(name, "key?") || span_is(name, "has_key?") || span_is(name, "include?")) &&
-			expect(x, "(")) {
+			expr_expect(x, "(")) {
 			size_t n = parse_args(x, args, ")");
 			struct expr_value v = expr_env(x, at, n == 1 ? args[0] : expr_nil());
 			return expr_bool(v.type != EXPR_NIL);
@@ -298,6 +183,46 @@ static struct expr_value parse_env(struct expr *x, const uint8_t *at)
 	}
 	fail_unknown(x, at);
 	return expr_nil();
+}
+
+/* What is done with an open file: .read, .readline, or the same in a block, { |f| f.read } or do |f| f.readline end. */
+static struct span parse_reader(struct expr *x)
+{
+	const char *closer = accept(x, "{") ? "}" : accept(x, "do") ? "end" : NULL;
+	if (closer) {
+		expr_expect(x, "|");
+		skip_space(x);
+		struct span f = parse_name(x);
+		expr_expect(x, "|");
+		skip_space(x);
+		if (expr_going(x) && !span_eq(f, parse_name(x)))
+			fail_unknown(x, x->p);
+	}
+	if (!expr_expect(x, "."))
+		return span_str("");
+	struct span name = parse_name(x);
+	if (closer)
+		expr_expect(x, closer);
+	return name;
+}
+
+/* File.open('path') and what is read from it. */
+static struct expr_value parse_open(struct expr *x, const uint8_t *at)
+{
+	struct expr_value args[EXPR_ARGS_MAX];
+	size_t n = expr_expect(x, "(") ? parse_args(x, args, ")") : 0;
+	struct span reader = parse_reader(x);
+	bool line = span_is(reader, "readline") || span_is(reader, "gets");
+	bool reads = n == 1 || (n == 2 && (!x->live || (args[1].type == EXPR_STRING && span_is(args[1].s, "r"))));
+	if (!expr_going(x))
+		return expr_nil();
+	if (!reads || !(line || span_is(reader, "read"))) {
+		fail_unknown(x, at);
+		return expr_nil();
+	}
+	struct expr_value text = expr_read_file(x, at, args[0]);
+	const uint8_t *end = line && text.type == EXPR_STRING && text.s.n ? memchr(text.s.p, '\n', text.s.n) : NULL;
+	return end ? expr_span(span_of(text.s.p, (size_t)(end + 1 - text.s.p))) : text;
 }
 
 static struct expr_value parse_file(struct expr *x, const uint8_t *at)
@@ -308,11 +233,8 @@ static struct expr_value parse_file(struct expr *x, const uint8_t *at)
 			return expr_read_file(x, at, parse_one(x));
 		if (span_is(name, "exist?") || span_is(name, "exists?") || span_is(name, "file?"))
 			return expr_file_exists(x, at, parse_one(x));
-		if (span_is(name, "open")) {
-			struct expr_value path = parse_one(x);
-			if (expr_going(x) && accept(x, ".read"))
-				return expr_read_file(x, at, path);
-		}
+		if (span_is(name, "open"))
+			return parse_open(x, at);
 	}
 	fail_unknown(x, at);
 	return expr_nil();
@@ -327,12 +249,12 @@ static struct expr_value parse_raise(struct expr *x, const uint8_t *at)
 	skip_space(x);
 	if (!set_nil && !set_default && x->p < x->end && isupper(*x->p)) {
 		parse_name(x);
-		expect(x, ",");
+		expr_expect(x, ",");
 	}
 	if (!set_nil && !set_default && expr_going(x))
 		text = parse_ternary(x);
 	if (paren)
-		expect(x, ")");
+		expr_expect(x, ")");
 	if (!x->live || !expr_going(x))
 		return expr_nil();
 	if (set_nil || set_default)
@@ -400,19 +322,19 @@ static struct expr_value parse_primary(struct expr *x)
 	skip_space(x);
 	int c = x->p < x->end ? *x->p : 0;
 	if (c == '"')
-		return parse_double(x);
+		return expr_double(x);
 	if (c == '\'')
-		return parse_single(x);
+		return expr_single(x);
 	if (isdigit(c))
-		return parse_number(x);
+		return expr_number(x);
 	if (isalpha(c) || c == '_')
 		return parse_word(x);
 	if (c == '[')
 		return parse_list(x);
 	if (c == '(') {
 		x->p++;
-		struct expr_value v = parse_program(x, ')');
-		expect(x, ")");
+		struct expr_value v = expr_program(x, ')');
+		expr_expect(x, ")");
 		return v;
 	}
 	fail_unknown(x, x->p);
@@ -433,7 +355,7 @@ static struct expr_value parse_index(struct expr *x, struct expr_value v)
 	}
 	if (index.has_to)
 		index.to = index.range && next_is(x, "]") ? expr_int(-1) : parse_ternary(x);
-	if (expect(x, "]") && x->live)
+	if (expr_expect(x, "]") && x->live)
 		return expr_at(x, at, v, &index);
 	return expr_nil();
 }
@@ -580,7 +502,7 @@ static struct expr_value parse_ternary(struct expr *x)
 		x->live = live && yes;
 		struct expr_value a = parse_ternary(x);
 		x->live = live && !yes;
-		struct expr_value b = expect(x, ":") ? parse_ternary(x) : expr_nil();
+		struct expr_value b = expr_expect(x, ":") ? parse_ternary(x) : expr_nil();
 		x->live = live;
 		v = yes ? a : b;
 	} else {
@@ -590,8 +512,7 @@ static struct expr_value parse_ternary(struct expr *x)
 	return v;
 }
 
-/* Statements, parted by ; or line ends, up to (not with) the closer or the end; the value is the last one's. */
-static struct expr_value parse_program(struct expr *x, int closer)
+struct expr_value expr_program(struct expr *x, int closer)
 {
 	struct expr_value v = expr_nil();
 	if (!enter(x))
@@ -619,7 +540,7 @@ void conf_expr_eval(const struct conf_expr_env *env, struct span code, struct bu
 	struct expr x = {.env = env, .result = result, .live = true};
 	x.start = x.p = code.p;
 	x.end = code.p + code.n;
-	struct expr_value v = parse_program(&x, -1);
+	struct expr_value v = expr_program(&x, -1);
 	if (x.state == EXPR_GOING)
 		expr_to_text(v, out);
 	else

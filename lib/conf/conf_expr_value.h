@@ -40,6 +40,18 @@ struct expr {
 /* Ends the evaluation with a sentence about the place `at`; the first one counts. */
 void expr_fail(struct expr *x, const uint8_t *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* Takes the text, behind blanks; fails if something else is there. */
+bool expr_expect(struct expr *x, const char *text);
+
+/* Statements, parted by ; or line ends, up to (not with) the closer or the end; the value is the last one's. */
+struct expr_value expr_program(struct expr *x, int closer);
+
+/* Literals, at whose first character x->p is. /plain text/, an argument, stands for that text; regular expressions are refused. */
+struct expr_value expr_single(struct expr *x);
+struct expr_value expr_double(struct expr *x);
+struct expr_value expr_number(struct expr *x);
+struct expr_value expr_regexp(struct expr *x);
+
 static inline bool expr_going(const struct expr *x)
 {
 	return x->state == EXPR_GOING;

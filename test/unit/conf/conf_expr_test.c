@@ -365,6 +365,16 @@ static void test_host_and_files(void **state)
 	snprintf(code, sizeof code, "File.open(\"%s\").read.strip", name);
 	eval(&test_env, code, &out);
 	assert_string_equal(buf_cstr(&out), "secret");
+	snprintf(code, sizeof code, "File.open('%s') do |f| f.readline end.rstrip", name);
+	eval(&test_env, code, &out);
+	assert_string_equal(buf_cstr(&out), "secret");
+	snprintf(code, sizeof code, "File.open('%s', 'r') { |file| file.read }", name);
+	eval(&test_env, code, &out);
+	assert_string_equal(buf_cstr(&out), "secret\n");
+	snprintf(code, sizeof code, "File.open('%s') { |f| g.read }", name);
+	assert_int_equal(eval(&test_env, code, &out).status, CONF_EXPR_ERROR);
+	snprintf(code, sizeof code, "File.open('%s').write('x')", name);
+	assert_int_equal(eval(&test_env, code, &out).status, CONF_EXPR_ERROR);
 	snprintf(code, sizeof code, "File.exist?('%s') ? 'a' : 'b'", name);
 	eval(&test_env, code, &out);
 	assert_string_equal(buf_cstr(&out), "a");
