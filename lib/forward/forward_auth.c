@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 #define SHA512_LEN 64
-#define HEX_LEN	   (2 * SHA512_LEN)
+#define HEX_LEN	   ((size_t)2 * SHA512_LEN)
 
 /* Told to the client, and to the log. */
 #define INVALID_PING	  "invalid ping message"
@@ -197,7 +197,7 @@ static void put_pong(struct buf *out, const char *refusal, const char *hostname,
 	if (refusal) {
 		put_str(out, "");
 	} else {
-		buf_put(out, (uint8_t[]){0xd9, HEX_LEN}, 2);
+		buf_put(out, (uint8_t[]){0xd9, (uint8_t)HEX_LEN}, 2);
 		buf_put(out, hex, HEX_LEN);
 	}
 }
@@ -289,7 +289,7 @@ static void set_name(char *to, size_t size, struct span name)
 void forward_judge_ping(const struct forward_security *s, const uint8_t nonce[FORWARD_NONCE_LEN], const uint8_t *auth,
 	const struct sockaddr *peer, struct span ping, struct buf *out, struct forward_ping *result)
 {
-	struct span field[PING_FIELDS];
+	struct span field[PING_FIELDS] = {{0}};
 	char hex[HEX_LEN] = "";
 	*result = (struct forward_ping){.refusal = INVALID_PING};
 	if (read_ping(ping, field))

@@ -32,7 +32,7 @@ static enum mp_type type_of(struct span object, struct mp_token *t)
 {
 	const uint8_t *p = object.p;
 	if (object.n == 0 || mp_read(&p, p + object.n, t) != MP_OK)
-		t->type = MP_NIL;
+		*t = (struct mp_token){.type = MP_NIL};
 	return t->type;
 }
 
@@ -205,9 +205,8 @@ static enum forward_step read_forward(
 static bool compression(struct span option, struct span body, enum inflate_kind *kind)
 {
 	struct span value = mp_map_get(option, SPAN_LIT("compressed"));
-	struct mp_token t = {.type = MP_NIL};
-	if (value.n)
-		type_of(value, &t);
+	struct mp_token t;
+	type_of(value, &t);
 	if (!is_text(&t) || t.body.n == 0 || span_is(t.body, "text")) {
 		/* No entry begins with these bytes, and there are senders that forget the option. */
 		*kind = inflate_sniff(body);

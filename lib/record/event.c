@@ -267,7 +267,7 @@ static inline uint64_t walk_usual(struct walk *w, uint64_t at)
 	uint64_t record = record_offset(p, w->n - at);
 	if (record == 0 || (p[record] & 0xf0) != 0x80)
 		return WALK_FAILED;
-	uint64_t kids = (p[record] & 0x0fu) * 2;
+	uint64_t kids = UINT64_C(2) * (p[record] & 0x0f);
 	/* The time and the record; a header's time and metadata. */
 	w->objects += (p[1] == 0x92 ? 4 : 2) + kids;
 	return walk_objects(w, at + record + 1, kids, 2);

@@ -67,10 +67,11 @@ static enum json_result hex4(struct json_parser *j, uint32_t *v)
 static enum json_result low_surrogate(struct json_parser *j, uint32_t *code)
 {
 	uint32_t low;
-	for (size_t i = 0; i < 2; i++, j->p++) {
+	static const uint8_t want[] = {'\\', 'u'};
+	for (size_t i = 0; i < sizeof want; i++, j->p++) {
 		if (j->p == j->end)
 			return json_parser_cut(j);
-		if (*j->p != "\\u"[i])
+		if (*j->p != want[i])
 			return json_parser_bad(j, "a lone surrogate");
 	}
 	enum json_result r = hex4(j, &low);

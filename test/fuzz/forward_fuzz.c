@@ -44,8 +44,13 @@ static void on_bad(void *arg, struct span entry, const char *reason)
 
 static void check_events(const struct forward_msg *msg, const struct forward_limits *limits)
 {
-	const uint8_t *p = msg->entries.p, *end = p + msg->entries.n;
+	const uint8_t *p = msg->entries.p, *end;
 	uint32_t count;
+	if (msg->entries.n == 0) {
+		REQUIRE(msg->count == 0);
+		return;
+	}
+	end = p + msg->entries.n;
 	REQUIRE(event_scan(msg->entries, limits->max_depth, &count) && count == msg->count);
 	for (uint32_t i = 0; i < count; i++) {
 		struct event e;
