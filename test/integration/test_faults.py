@@ -259,8 +259,12 @@ def test_target_missing(es_and_weir):
     send_events(w.port, "app", records())
     wait_until(lambda: es.counts["item 404"] >= 1, 20, w.log_tail)
     es.auto_create = True
-    w.flush()
-    delivered(es, w, timeout=45)
+
+    def stored_after_a_flush():
+        w.flush()
+        return es.stored_events() >= N
+    wait_until(stored_after_a_flush, 20, w.log_tail, 0.3)
+    delivered(es, w)
 
 
 def test_all_at_once(es_and_weir):

@@ -113,7 +113,7 @@ def test_data_stream(weir, server, prefix):
   hosts {{es_url}}
   data_stream_name {{prefix}}
   <buffer>
-    flush_interval 0.2s
+    flush_interval 0.2
   </buffer>
 </match>
 """, es_url=server.url, prefix=prefix)

@@ -39,9 +39,9 @@ ELASTICSEARCH = SYSTEM + """
   {{output}}
   <buffer>
     @type file
-    flush_interval 0.2s
+    flush_interval 0.2
     flush_thread_count 2
-    retry_wait 0.2s
+    retry_wait 0.2
     retry_max_interval 2s
     retry_forever true
     {{buffer}}
