@@ -263,7 +263,7 @@ static bool make_folders(const struct buffer *b, struct err *err)
 {
 	char *path = mem_strdup(b->path);
 	int code = 0;
-	for (char *p = path; *p;) {
+	for (char *p = path; *p && !code;) {
 		p += strspn(p, "/");
 		char *end = p + strcspn(p, "/"), kept = *end;
 		*end = 0;

@@ -43,11 +43,10 @@ bool damage_report(struct buffer *b, struct chunk *c, int fd, const struct damag
 	return code == 0;
 }
 
-void damage_report_missing(struct buffer *b, const struct chunk *c, uint64_t bytes)
+void damage_report_missing(struct buffer *b, const struct chunk *c)
 {
-	count_damage(b, 1, bytes);
+	count_damage(b, 1, 0);
 	log_error(b->name,
-		"the end of a chunk file is missing: the frames in it are lost, all others are delivered; check the "
-		"disk",
-		LOG_S("path", b->path), LOG_S("chunk", c->name), LOG_U("bytes", bytes));
+		"a chunk file ends before its first frame, which had been there: its events are lost; check the disk",
+		LOG_S("path", b->path), LOG_S("chunk", c->name));
 }

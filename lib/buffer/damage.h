@@ -13,7 +13,7 @@ struct damage_hole {
 /* Nothing happens if the chunk knows the hole already. False if it could not be copied: the chunk's file is then to be kept. */
 bool damage_report(struct buffer *b, struct chunk *c, int fd, const struct damage_hole *hole);
 
-/* Frames that are gone without a trace: the file ends before the place up to which it had been durable. */
-void damage_report_missing(struct buffer *b, const struct chunk *c, uint64_t bytes);
+/* A chunk file without any frame, though one had been durable. */
+void damage_report_missing(struct buffer *b, const struct chunk *c);
 
 #endif

@@ -162,7 +162,7 @@ static void sync_failed(struct buffer *b, const char *name, int code)
 
 static bool fits(const struct buffer *b, uint64_t size, uint64_t records, const struct frame *f)
 {
-	return size + frame_disk_size(f) <= b->o.chunk_limit_size &&
+	return chunk_format_block_up(size + frame_disk_size(f)) + CHUNK_BLOCK /* the seal */ <= b->o.chunk_limit_size &&
 	       (!b->o.chunk_limit_records || records + f->count <= b->o.chunk_limit_records);
 }
 

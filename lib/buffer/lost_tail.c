@@ -101,8 +101,8 @@ static bool report_holes(struct tail *t, struct lost_tail_sum *sum)
 		if (!damage_report(t->b, t->c, t->file.fd, h))
 			all_kept = false;
 	}
-	if (t->walk.known > t->size && t->walk.known > t->c->head_length + 1)
-		damage_report_missing(t->b, t->c, t->walk.known - t->size);
+	if (t->walk.known > t->size) /* a frame proves only what lies before it: so all frames are gone */
+		damage_report_missing(t->b, t->c);
 	return all_kept;
 }
 

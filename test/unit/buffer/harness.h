@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/crc32c.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/vfs_mem.h"
@@ -68,12 +69,13 @@ static void forge(uint8_t *p, size_t n, uint64_t r)
 	}
 }
 
+static size_t frame_size_max = SIZE_MAX;
+
 static size_t frame_size_of(uint64_t r)
 {
 	static const size_t sizes[] = {0, 1, 7, 8, 9, 40, 200, 700, 3000, 3900, 4032, 9000};
-	if (r % 97 == 0)
-		return 70000;
-	return sizes[r % (sizeof sizes / sizeof sizes[0])];
+	size_t n = r % 97 == 0 ? 70000 : sizes[r % (sizeof sizes / sizeof sizes[0])];
+	return n < frame_size_max ? n : frame_size_max - n % 64;
 }
 
 static struct frame *frame_of(uint64_t id)
@@ -179,17 +181,17 @@ static void world_on_space(void *arg)
 	pthread_mutex_unlock(&w->lock);
 }
 
-static void world_init(struct world *w, uint64_t seed)
+/* On some vfs and folder; w->sim is NULL. */
+static void world_init_on(struct world *w, const struct vfs *vfs, const char *path)
 {
 	memset(w, 0, sizeof *w);
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->cond, NULL);
-	w->sim = sim_new(seed);
-	w->vfs = sim_vfs(w->sim);
+	w->vfs = vfs;
 	w->next_id = 1;
 	w->o = (struct buffer_options){
 		.name = "out",
-		.path = FOLDER,
+		.path = path,
 		.chunk_limit_size = 64 * 1024,
 		.total_limit_size = 1u << 30,
 		.pending_limit = 1u << 26,
@@ -197,6 +199,13 @@ static void world_init(struct world *w, uint64_t seed)
 	};
 	log_threshold = getenv("WEIR_TEST_LOG") ? LOG_TRACE : LOG_FATAL;
 	clock_replace(fake_wall_ns, fake_mono_ns);
+}
+
+static void world_init(struct world *w, uint64_t seed)
+{
+	struct sim *sim = sim_new(seed);
+	world_init_on(w, sim_vfs(sim), FOLDER);
+	w->sim = sim;
 }
 
 static bool world_open(struct world *w)
