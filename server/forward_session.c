@@ -405,6 +405,7 @@ static size_t take_bytes(struct session *s, const uint8_t *p, size_t n, size_t *
 		return n;
 	if (s->parked.first) {
 		conn_pause(s->conn);
+		forward_decoder_release(s->decoder);
 		ingest_wait(in, &s->waiter);
 	} else if (at && s->shared->deny_keepalive) {
 		/* The one message has come; the end is after its ack. */
@@ -476,6 +477,10 @@ static size_t take_ping(struct session *s, const uint8_t *p, size_t n)
 		return 0;
 	forward_judge_ping(sec, s->nonce, sec->user_auth ? s->auth : NULL, &conn_peer(s->conn)->sa, span_of(p, length),
 		conn_out(s->conn), &ping);
+	if (conn_out(s->conn)->failed) {
+		conn_abort(s->conn); /* nobody is let in without his PONG */
+		return n;
+	}
 	conn_flush(s->conn);
 	if (ping.refusal) {
 		refuse_peer(s, ping.refusal);
