@@ -1,6 +1,7 @@
 """Everything that can go wrong between weir and Elasticsearch, one at a time: each accepted event is stored exactly once, or is a dead
 letter with a reason, and weir neither storms the server nor grows."""
 import math
+import os
 import time
 
 import pytest
@@ -12,6 +13,8 @@ from harness.waiting import wait_until
 from harness.weir import ELASTICSEARCH
 
 N = 2000
+# Sanitizers keep freed memory and shadows of it.
+MEMORY_COUNTS = os.environ.get("WEIR_VARIANT", "release") == "release"
 
 
 def records(n=N, first=0, **fields):
@@ -106,7 +109,7 @@ def test_huge_reply(es_and_weir):
     send_events(w.port, "app", records(N - 100, 100))
     delivered(es, w)
     # What each of the two flush threads may read of a reply is bounded.
-    assert w.rss() - before < 150 << 20
+    assert not MEMORY_COUNTS or w.rss() - before < 150 << 20
 
 
 def test_one_document_refused(es_and_weir):
@@ -225,7 +228,7 @@ def test_unavailable_for_a_while(es_and_weir):
     fault = es.fault(faults.status(503))
     send_events(w.port, "app", records(60000, 500), chunk_size=1000)
     wait_until(lambda: fault.used >= 3, 20, "weir tries again")
-    assert w.rss() - before < 32 << 20
+    assert not MEMORY_COUNTS or w.rss() - before < 32 << 20
     assert fault.used < 60, "a storm"
     es.heal()
     delivered(es, w, range(60500))
