@@ -66,7 +66,7 @@ void conf_include(struct conf_reader *r, struct conf_cursor *c, struct span what
 /* All *.conf, *.yaml and *.yml of a folder that were not read yet, by name. A missing folder is none. */
 void conf_include_dir(struct conf_reader *r, struct conf_cursor *c, const char *dir);
 
-/* A tree of the text alone, as if it were a file of that name; with no_files nothing is read from the disk. For tests and fuzzing. */
+/* A tree of the text alone, as if it were a file of that name (".yaml" in it: YAML); with no_files nothing is read from the disk. For tests and fuzzing. */
 struct conf_tree *conf_tree_read_text(
 	const char *name, struct span text, const struct conf_expr_env *env, struct conf_report *report);
 

@@ -1,5 +1,6 @@
 /*
- * conf_tree.h: a configuration file as sections and parameters, as fluentd's v1 syntax has them (v0.12 names are the schema's matter).
+ * conf_tree.h: a configuration file as sections and parameters, as fluentd's v1 syntax has them (v0.12 names are the schema's matter). A file whose name
+ * ends in .yaml or .yml is read as fluentd's YAML form, into the same tree.
  *
  * Everything of a tree (strings too) lives in the tree and goes with conf_tree_free. Start-up and reload only; one thread.
  */
