@@ -42,6 +42,7 @@ static const struct conf_schema store_schema = {
 	.title = "store of the copy output",
 	.size = sizeof(struct conf_common),
 	.free_keys = true,
+	.free_sections = true,
 	.help = "An output: `@type` and its parameters. Its argument may be ignore_error or ignore_if_prev_success.",
 };
 

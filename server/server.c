@@ -93,11 +93,13 @@ static void load(struct server *s, struct conf_report *report)
 	struct conf_rules rules = {.strict = s->cmd->strict, .strict_value = s->cmd->strict_value};
 	s->metrics = metrics_new();
 	s->tree = conf_tree_read(&source, report);
+	size_t unreadable = report->errors; /* what follows from those would only be noise */
 	const struct conf_section *root = conf_tree_root(s->tree);
 	const struct conf_section *section = system_section(root, report);
 	s->system = conf_make(&system_conf_schema, section ? section : &none, &rules, report);
 	rules.strict_value |= s->system->strict_config_value;
-	s->pipeline = pipeline_new(root, s->system, &rules, s->metrics, report);
+	if (!unreadable)
+		s->pipeline = pipeline_new(root, s->system, &rules, s->metrics, report);
 }
 
 static void unload(struct server *s)

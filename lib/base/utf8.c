@@ -43,6 +43,8 @@ size_t utf8_bad_len(const uint8_t *p, size_t n)
 
 bool utf8_valid(struct span s)
 {
+	if (!s.n)
+		return true;
 	const uint8_t *p = s.p, *end = s.p + s.n;
 	while (p < end) {
 		while (end - p >= 8 && !(le64_get(p) & UINT64_C(0x8080808080808080)))
