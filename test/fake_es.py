@@ -528,8 +528,9 @@ class FakeES:
         elif request.path == "/_fake/fault" and request.method == "DELETE":
             self.heal()
         elif request.path == "/_fake/listener":
-            self.close_listener()
-            threading.Timer(wish["seconds"], self.open_listener).start()
+            # A moment later, so that this answer still goes out.
+            threading.Timer(0.05, self.close_listener).start()
+            threading.Timer(0.05 + wish["seconds"], self.open_listener).start()
         elif request.path != "/_fake/state":
             return Response(404, {"error": "no such control"})
         return Response(200, self.state())
