@@ -3,6 +3,7 @@
 #include <string.h>
 
 extern const struct plugin in_forward, in_unix;
+extern const struct plugin filter_parser;
 extern const struct plugin out_copy, out_elasticsearch, out_null, out_opensearch, out_relabel, out_stdout;
 
 const struct plugin *const plugin_list[] = {
@@ -16,6 +17,8 @@ const struct plugin *const plugin_list[] = {
 	&out_opensearch,
 	&out_relabel,
 	&out_stdout,
+	/* filters */
+	&filter_parser,
 	NULL,
 };
 

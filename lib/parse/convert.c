@@ -236,8 +236,8 @@ static bool number_to_number(const struct converter *to, const struct mp_token *
 		return mp_put_double(out, t->d);
 	if (to->kind == TO_FLOAT && integer)
 		return mp_put_double(out, t->type == MP_UINT ? (double)t->u : (double)t->i);
-	if (to->kind == TO_INTEGER && real && t->d > -9.2e18 && t->d < 9.2e18)
-		return mp_put_int(out, (int64_t)t->d);
+	if (to->kind == TO_INTEGER && real)
+		return t->d > -9.2e18 && t->d < 9.2e18 ? mp_put_int(out, (int64_t)t->d) : buf_put_span(out, value);
 	return false;
 }
 

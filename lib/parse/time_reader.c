@@ -45,11 +45,12 @@ static bool add_text(struct time_reader *r, const char *format, const struct tim
 	return true;
 }
 
+/* Among several forms fluentd takes "unixtime" as "float" too: whatever is a number is a time, its fraction counts. */
 static bool add_mixed(struct time_reader *r, const char *format, const struct time_reader_conf *c, struct err *err)
 {
 	if (strcmp(format, "unixtime") != 0 && strcmp(format, "float") != 0)
 		return add_text(r, format, c, err);
-	r->ways[r->n++] = (struct way){.type = *format == 'u' ? TIME_TYPE_UNIXTIME : TIME_TYPE_FLOAT};
+	r->ways[r->n++] = (struct way){.type = TIME_TYPE_FLOAT};
 	return true;
 }
 
@@ -169,6 +170,7 @@ bool time_reader_value(const struct time_reader *r, struct span value, struct ev
 	const uint8_t *p = value.p;
 	struct mp_token t;
 	char text[JSON_NUMBER_MAX];
+	size_t n;
 	if (value.n == 0 || mp_read(&p, value.p + value.n, &t) != MP_OK)
 		return false;
 	switch (t.type) {
@@ -181,7 +183,8 @@ bool time_reader_value(const struct time_reader *r, struct span value, struct ev
 		return read_number(r, span_of(text, (size_t)snprintf(text, sizeof text, "%" PRId64, t.i)), out);
 	case MP_FLOAT32:
 	case MP_FLOAT64:
-		return read_number(r, span_of(text, json_format_double(t.d, text)), out);
+		n = json_format_double(t.d, text);
+		return !memchr(text, 'e', n) && read_number(r, span_of(text, n), out);
 	default:
 		return false;
 	}

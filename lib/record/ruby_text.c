@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Shortest digits, as Float#to_s: from 10^16 on and below 10^-4 with an exponent of two digits at least. */
+/* Shortest digits, as Float#to_s: from 10^15 on and below 10^-4 with an exponent of two digits at least. */
 static void put_float(struct buf *out, double d)
 {
 	char text[JSON_NUMBER_MAX], digits[JSON_NUMBER_MAX];
@@ -19,7 +19,7 @@ static void put_float(struct buf *out, double d)
 		return;
 	}
 	double size = fabs(d);
-	if (size != 0 && (size < 1e-4 || size >= 1e16)) {
+	if (size != 0 && (size < 1e-4 || size >= 1e15)) {
 		/* The fewest digits that read back. */
 		int precision = 0;
 		do
@@ -63,7 +63,7 @@ static void put_quoted(struct buf *out, struct span s)
 			buf_printf(out, "\\x%02X", c);
 			n = 1;
 		} else if (c < 0x20 || c == 0x7f) {
-			buf_printf(out, c == 0x7f ? "\\x%02X" : "\\u%04X", c);
+			buf_printf(out, "\\u%04X", c);
 		} else {
 			buf_put(out, s.p + i, n);
 		}

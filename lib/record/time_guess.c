@@ -266,7 +266,7 @@ static void take_time(struct guess *g)
 static void set_year(struct guess *g, const struct number *y)
 {
 	int64_t v = y->negative ? -y->v : y->v;
-	if (!y->quote && !y->negative && y->digits <= 2)
+	if (!y->negative && y->digits <= 2)
 		v += v >= 69 ? 1900 : 2000;
 	field_set(&g->f, FIELD_YEAR, v);
 }
@@ -483,9 +483,7 @@ static const char *pair(struct guess *g, const char *p, unsigned n, enum strptim
 static void compact_date(struct guess *g, const char *p, unsigned digits)
 {
 	bool ordinal = digits == 3 || digits == 5 || digits == 7;
-	unsigned year = digits == 8 || digits >= 13 || digits == 7   ? 4
-			: digits == 5 || digits == 6 || digits >= 10 ? 2
-								     : 0;
+	unsigned year = digits >= 7 ? 4 : digits >= 5 ? 2 : 0;
 	const char *end = p + digits;
 	if (year)
 		p = pair(g, p, year, FIELD_YEAR);

@@ -346,10 +346,8 @@ int64_t zone_to_utc(const struct zone *z, int64_t local)
 {
 	/* The offsets in force around it: before any change that is near, and after it. */
 	int32_t before = zone_offset(z, local - 86400, NULL), after = zone_offset(z, local + 86400, NULL);
-	int64_t utc = local - before;
-	if (before == after || zone_offset(z, utc, NULL) == before)
-		return utc;
-	if (zone_offset(z, local - after, NULL) == after)
+	/* `after` first: of a time that comes twice the second one, whose clock is the standard one in autumn. */
+	if (before != after && zone_offset(z, local - after, NULL) == after)
 		return local - after;
-	return utc;
+	return local - before;
 }

@@ -25,8 +25,8 @@ const struct zone *zone_utc(void);
 int32_t zone_offset(const struct zone *z, int64_t sec, const char **name);
 
 /*
- * Seconds since 1970 of a clock that shows `local` (seconds as if it were UTC). A time that the clock shows twice is the first of the two, one that it never shows
- * is taken as before the change, as Ruby's Time.local does on Linux.
+ * Seconds since 1970 of a clock that shows `local` (seconds as if it were UTC). A time that the clock shows twice is the second of the two, one that it never shows is
+ * taken as before the change, as Ruby's Time.local does on Linux.
  */
 int64_t zone_to_utc(const struct zone *z, int64_t local);
 
