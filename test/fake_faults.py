@@ -162,7 +162,8 @@ class _Reply(Fault):
         self.change = change
 
     def on_response(self, response):
-        return self.change(response)
+        # Another fault may have refused the request already.
+        return self.change(response) if response.status == 200 else response
 
 
 def fewer_items(drop=1, **k):
