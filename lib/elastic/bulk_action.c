@@ -124,8 +124,10 @@ static enum member put_bytes(struct span s, struct buf *out)
 static enum member put_value(struct span value, struct buf *out)
 {
 	struct mp_token t;
+	if (value.n == 0)
+		return MEMBER_NONE;
 	const uint8_t *p = value.p, *end = value.p + value.n;
-	if (value.n == 0 || mp_read(&p, end, &t) != MP_OK || t.type == MP_NIL)
+	if (mp_read(&p, end, &t) != MP_OK || t.type == MP_NIL)
 		return MEMBER_NONE;
 	switch (t.type) {
 	case MP_STR:

@@ -58,6 +58,14 @@ static bool update_head(struct bulk_body *b, const struct bulk_source *s)
 	return !b->head_stale;
 }
 
+/* Since 1970, as far as doc_id.h tells times apart. */
+static int64_t milliseconds(struct event_time t)
+{
+	if (t.sec < 0 || t.sec > INT64_MAX / 1000 - 1)
+		return t.sec;
+	return t.sec * 1000 + t.nsec / 1000000;
+}
+
 static bool put_action(struct bulk_body *b, const struct bulk_source *s)
 {
 	char id[DOC_ID_LEN];
@@ -65,8 +73,7 @@ static bool put_action(struct bulk_body *b, const struct bulk_source *s)
 		return false;
 	if (b->o.auto_id)
 		return bulk_action_put(&b->action, NULL, &b->body);
-	const int64_t ms = s->time.sec > INT64_MAX / 1000 ? INT64_MAX : s->time.sec * 1000 + s->time.nsec / 1000000;
-	doc_id_put(s->id_frame, ms, s->index, id);
+	doc_id_put(s->id_frame, milliseconds(s->time), s->index, id);
 	return bulk_action_put(&b->action, id, &b->body);
 }
 
@@ -110,8 +117,8 @@ static const char *try_item(struct bulk_body *b, const struct bulk_source *s, co
 		return BULK_NO_MEMORY;
 	const size_t begin = b->body.n;
 	*after = s->p;
-	const enum json_status status = json_writer_run(&b->writer, after, s->end);
-	if (status != JSON_DONE)
+	const enum json_writer_status status = json_writer_run(&b->writer, after, s->end);
+	if (status != JSON_WRITER_DONE)
 		return json_writer_reason(status);
 	const uint8_t *own = b->timestamp->value;
 	if (own && *own == NIL) {
@@ -136,7 +143,7 @@ static const char *try_item(struct bulk_body *b, const struct bulk_source *s, co
 		return "nothing is left of the index name once illegal characters are gone";
 	if (!put_rest(b, s, b->add_timestamp && !own && !s->no_stamp))
 		return BULK_NO_MEMORY;
-	return b->body.n - begin - 1 > b->o.record_limit ? json_writer_reason(JSON_TOO_LONG) : NULL;
+	return b->body.n - begin - 1 > b->o.record_limit ? json_writer_reason(JSON_WRITER_TOO_LONG) : NULL;
 }
 
 const char *bulk_item_put(struct bulk_body *b, struct bulk_source *s, const uint8_t **after)

@@ -145,7 +145,7 @@ static bool scan_error(struct json_scan *s, struct error *e)
 	if (!scan_error_part(s, &e->part[0], &cause))
 		return false;
 	while (cause.n && *cause.p == '{' && e->n < CAUSES_MAX) {
-		struct json_scan inner = {cause.p, cause.p + cause.n};
+		struct json_scan inner = json_scan_of(cause);
 		cause = (struct span){0};
 		if (!scan_error_part(&inner, &e->part[e->n++], &cause))
 			return false;
@@ -406,7 +406,7 @@ static bool unreadable(struct span body, struct err *err)
 
 bool bulk_reply_judge(struct bulk_reply *r, struct span body, size_t count, bool create, struct err *err)
 {
-	struct json_scan s = {body.p, body.p + body.n};
+	struct json_scan s = json_scan_of(body);
 	enum tristate errors = UNKNOWN;
 	bool has_items = false;
 	forget(r);
@@ -461,7 +461,7 @@ static bool scan_error_body(struct json_scan *s, struct error *e)
 
 void bulk_error_text(struct span body, char *out, size_t size)
 {
-	struct json_scan s = {body.p, body.p + body.n};
+	struct json_scan s = json_scan_of(body);
 	struct error e;
 	size_t n = 0;
 	*out = 0;

@@ -1,7 +1,8 @@
 /*
  * doc_id.h: the document id that makes a second delivery harmless.
  *
- *     6 bytes  milliseconds of the event's time, big-endian: time first, so that Elasticsearch's look-up skips old segments
+ *     6 bytes  milliseconds of the event's time, big-endian: time first, so that Elasticsearch's look-ups
+ *              skip old segments
  *    12 bytes  the frame's key (frame.h)
  *     3 bytes  the event's place in the frame
  *    = 21 bytes, as 28 characters of Base64url (RFC 4648, section 5)

@@ -207,6 +207,8 @@ int64_t name_template_period(const struct name_template *t)
 static struct span tag_part(struct span tag, long index)
 {
 	long parts = 1;
+	if (tag.n == 0)
+		return tag;
 	for (size_t i = 0; i < tag.n; i++)
 		parts += tag.p[i] == '.';
 	if (index < 0)
@@ -226,8 +228,10 @@ static struct span tag_part(struct span tag, long index)
 static bool put_value(struct buf *out, struct span value)
 {
 	struct mp_token t;
+	if (value.n == 0)
+		return true;
 	const uint8_t *p = value.p, *end = value.p + value.n;
-	if (value.n == 0 || mp_read(&p, end, &t) != MP_OK || t.type == MP_NIL)
+	if (mp_read(&p, end, &t) != MP_OK || t.type == MP_NIL)
 		return true;
 	if (t.type == MP_STR || t.type == MP_BIN)
 		return buf_put(out, t.body.p, t.body.n < FIELD_MAX ? t.body.n : FIELD_MAX);

@@ -3,8 +3,9 @@
  * record.
  *
  *   ${tag}  ${tag[N]} ${tag[-N]} ${tag_parts[N]}   the tag or a part of it (out of range: empty, as in fluentd)
- *   ${key}  ${$.a.b}  ${$['a']['b'][0]}            a field of the record (missing: empty)
- *   %Y %m %d %H ... (strftime)                     the event's own time, never the clock's, so that a retry gets the same name
+ *   ${key}  ${$.a.b}  ${$['a']['b'][0]}            a field of the record (missing: empty); 1 KiB of it
+ *   %Y %m %d %H ... (strftime)                     the event's own time, never the clock's, so that a retry
+ *                                                  gets the same name; nothing finer than seconds
  *
  * A compiled template is read-only: any thread.
  */

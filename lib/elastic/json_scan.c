@@ -263,8 +263,10 @@ static uint32_t escape(const uint8_t *p, const uint8_t *end, size_t *len)
 
 size_t json_scan_text(struct span raw, char *out, size_t size)
 {
-	const uint8_t *p = raw.p, *const end = raw.p + raw.n;
 	size_t n = 0;
+	if (raw.n == 0)
+		return 0;
+	const uint8_t *p = raw.p, *const end = raw.p + raw.n;
 	while (p < end) {
 		uint8_t c[4];
 		size_t used, len = utf8_len(p, (size_t)(end - p));

@@ -17,6 +17,13 @@ struct json_scan {
 	const uint8_t *p, *end;
 };
 
+static inline struct json_scan json_scan_of(struct span text)
+{
+	static const uint8_t nothing[1];
+	const uint8_t *p = text.n ? text.p : nothing;
+	return (struct json_scan){p, p + text.n};
+}
+
 /* The next character that is not white space, not taken; 0 at the end. */
 int json_scan_peek(struct json_scan *s);
 

@@ -12,7 +12,7 @@ uint8_t *json_key_quote(struct json_writer *w, uint8_t *d, uint32_t from)
 	const size_t n = (size_t)(d - w->doc) - from;
 	uint8_t *copy = mem_try(n);
 	if (!copy) {
-		w->status = JSON_NO_ROOM;
+		w->status = JSON_WRITER_NO_ROOM;
 		return NULL;
 	}
 	memcpy(copy, w->doc + from, n);
@@ -26,7 +26,7 @@ uint8_t *json_key_write(struct json_writer *w, uint8_t *d, const uint8_t **p, co
 	const uint32_t start = (uint32_t)(d - w->doc);
 	struct mp_token t;
 	if (mp_read(p, end, &t) != MP_OK) {
-		w->status = JSON_MALFORMED;
+		w->status = JSON_WRITER_MALFORMED;
 		return NULL;
 	}
 	d = json_writer_scalar(w, d, &t);
@@ -105,7 +105,7 @@ bool json_key_make_room(struct json_writer *w, uint64_t count)
 {
 	/* A pair is five bytes at least ("":0,), so what has more of them than this ends above the limit. */
 	if (count > w->limit / 5) {
-		w->status = JSON_TOO_LONG;
+		w->status = JSON_WRITER_TOO_LONG;
 		return false;
 	}
 	const size_t kept = w->key_count, cap = 2 * (kept + (size_t)count);
@@ -113,7 +113,7 @@ bool json_key_make_room(struct json_writer *w, uint64_t count)
 	if (!hash || !start) {
 		mem_free(hash);
 		mem_free(start);
-		w->status = JSON_NO_ROOM;
+		w->status = JSON_WRITER_NO_ROOM;
 		return false;
 	}
 	memcpy(hash, w->key_hash, kept * sizeof *hash);
@@ -143,7 +143,7 @@ static bool cut_pair(struct json_writer *w, size_t i, uint32_t end)
 		const size_t cap = w->cut_cap ? 2 * w->cut_cap : 16;
 		struct json_cut *cut = mem_try_realloc(w->cut, cap * sizeof *cut);
 		if (!cut) {
-			w->status = JSON_NO_ROOM;
+			w->status = JSON_WRITER_NO_ROOM;
 			return false;
 		}
 		w->cut = cut;
@@ -236,7 +236,7 @@ bool json_key_sort(struct json_writer *w, const struct json_level *lv)
 	const size_t n = w->key_count - lv->first_key;
 	uint64_t *entry = mem_try(n * sizeof *entry);
 	if (!entry) {
-		w->status = JSON_NO_ROOM;
+		w->status = JSON_WRITER_NO_ROOM;
 		return false;
 	}
 	for (size_t i = 0; i < n; i++)

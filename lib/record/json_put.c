@@ -3,12 +3,12 @@
 #include "record/json_writer.h"
 
 /* One run into `out`. */
-static enum json_status put_into(
+static enum json_writer_status put_into(
 	struct buf *out, size_t limit, const uint8_t **p, const uint8_t *end, unsigned max_depth)
 {
 	struct json_writer w;
 	json_writer_init(&w, out, limit, max_depth);
-	const enum json_status status = json_writer_run(&w, p, end);
+	const enum json_writer_status status = json_writer_run(&w, p, end);
 	json_writer_free(&w);
 	return status;
 }
@@ -23,7 +23,8 @@ static bool put_by_copy(struct buf *out, const uint8_t **p, const uint8_t *end, 
 	const size_t room = out->max - out->n;
 	struct buf text;
 	buf_init(&text, SIZE_MAX / 2);
-	const bool good = put_into(&text, room, &q, end, max_depth) == JSON_DONE && buf_put_span(out, buf_span(&text));
+	const bool good = put_into(&text, room, &q, end, max_depth) == JSON_WRITER_DONE &&
+			  buf_put_span(out, buf_span(&text));
 	buf_free(&text);
 	if (good)
 		*p = q;
@@ -35,10 +36,10 @@ bool json_put(struct buf *out, const uint8_t **p, const uint8_t *end, unsigned m
 	if (out->failed)
 		return false;
 	switch (put_into(out, JSON_LIMIT_MAX, p, end, max_depth)) {
-	case JSON_DONE:
+	case JSON_WRITER_DONE:
 		return true;
-	case JSON_NO_ROOM:
-	case JSON_TOO_LONG:
+	case JSON_WRITER_NO_ROOM:
+	case JSON_WRITER_TOO_LONG:
 		if (put_by_copy(out, p, end, max_depth))
 			return true;
 		out->failed = true;

@@ -4,8 +4,10 @@
  *   str with ill-formed UTF-8 is repaired (U+FFFD); bin is a string if it is UTF-8, else Base64
  *   integers keep all digits; above 2^63-1 they become strings (a `long` refuses them)
  *   floats: the shortest text that reads back the same, 1.0 stays 1.0; NaN and infinities become null
- *   ext 0 (EventTime), -1 (msgpack timestamp), 5 of 12 bytes (Go msgp time) become RFC 3339 text; others {"type":n,"data":"..."}
- *   keys that are no strings become their JSON text; of keys that are equal afterwards the last wins
+ *   ext 0 (EventTime), -1 (msgpack timestamp), 5 of 12 bytes (Go msgp time) become RFC 3339 text; others become
+ *   {"type":n,"data":"Base64"}
+ *   keys that are no strings become their JSON text; of keys that are equal afterwards the last wins; an array or map
+ *   as a key inside an array or map that is a key is refused
  */
 #ifndef WEIR_RECORD_JSON_PUT_H
 #define WEIR_RECORD_JSON_PUT_H

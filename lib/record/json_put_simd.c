@@ -118,11 +118,6 @@ hot_inline uint64_t mask_special(block_t b)
 	return (uint32_t)_mm_movemask_epi8(_mm_or_si128(escaped_bytes(b), b));
 }
 
-hot_inline uint64_t mask_equal(block_t b, enum json_bytes which)
-{
-	return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(b, block_load(json_writer_bytes[which])));
-}
-
 hot_inline uint64_t mask_dot_or_blank(block_t b)
 {
 	block_t dot = _mm_cmpeq_epi8(b, block_load(json_writer_bytes[JSON_DOTS]));
@@ -177,14 +172,9 @@ hot_inline uint64_t mask_special(block_t b)
 	return gather(escaped_bytes(b) | (b & EVERY_BYTE(0x80)));
 }
 
-hot_inline uint64_t mask_equal(block_t b, enum json_bytes which)
-{
-	return gather(zero_bytes(b ^ block_load(json_writer_bytes[which])));
-}
-
 hot_inline uint64_t mask_dot_or_blank(block_t b)
 {
-	return mask_equal(b, JSON_DOTS) | mask_equal(b, JSON_BLANKS);
+	return gather(zero_bytes(b ^ EVERY_BYTE('.')) | zero_bytes(b ^ EVERY_BYTE(' ')));
 }
 #endif
 
@@ -423,6 +413,7 @@ hot_inline uint8_t *put_string(struct json_writer *w, uint8_t *d, const uint8_t 
 
 /* ---- keys -------------------------------------------------------------------------------------------- */
 
+#if BLOCK >= 32 /* the longest fixstr */
 /*
  * Of a key of 1 to BLOCK bytes that are printable ASCII: whether Elasticsearch may refuse it as a field name, judged
  * generously from where its dots and blanks are (json_writer.c has the rule).
@@ -435,6 +426,7 @@ hot_inline bool name_may_be_odd(block_t b, size_t n)
 	const uint64_t edges = 1 | UINT64_C(1) << (n - 1);
 	return ((dot | blank) & edges) || (dot & dot << 1) || (dot && blank);
 }
+#endif
 
 /*
  * The common kind of key: a fixstr without anything to escape, repair or rename. Writes it with quotes and colon, and
@@ -480,7 +472,7 @@ hot_inline bool has(const uint8_t *p, const uint8_t *end, size_t n)
 hot_inline struct json_level *push_level(struct json_writer *w, uint64_t count, bool is_map, size_t bytes_left)
 {
 	if (unlikely(count > bytes_left >> is_map)) {
-		w->status = JSON_MALFORMED;
+		w->status = JSON_WRITER_MALFORMED;
 		return NULL;
 	}
 	struct json_level *lv = &w->level[w->depth];
@@ -529,10 +521,10 @@ hot_inline uint64_t be_count(const uint8_t *p, unsigned width)
 		w->status = (why); \
 		goto failed;       \
 	} while (0)
-#define NEED(n)                                  \
-	do {                                     \
-		if (unlikely(!has(p, end, (n)))) \
-			FAIL(JSON_MALFORMED);    \
+#define NEED(n)                                      \
+	do {                                         \
+		if (unlikely(!has(p, end, (n))))     \
+			FAIL(JSON_WRITER_MALFORMED); \
 	} while (0)
 /* For what returns NULL and has set w->status. */
 #define CHECK(x)                     \
@@ -541,7 +533,7 @@ hot_inline uint64_t be_count(const uint8_t *p, unsigned width)
 			goto failed; \
 	} while (0)
 
-enum json_status NAME(json_put_simd_run)(struct json_writer *w, const uint8_t **pp, const uint8_t *end)
+enum json_writer_status NAME(json_put_simd_run)(struct json_writer *w, const uint8_t **pp, const uint8_t *end)
 {
 	const uint8_t *p = *pp;
 	struct json_level *lv;
@@ -684,7 +676,7 @@ next:
 		as_key = json_key_is_container(*p);
 		if (as_key) {
 			if (w->in_key)
-				FAIL(JSON_TOO_DEEP);
+				FAIL(JSON_WRITER_TOO_DEEP);
 			goto value;
 		}
 		d = json_key_write(w, d, &p, end);
@@ -720,7 +712,7 @@ open:
 	NEED(head);
 	p += head;
 	if (unlikely(w->depth == w->max_depth))
-		FAIL(JSON_TOO_DEEP);
+		FAIL(JSON_WRITER_TOO_DEEP);
 	if (unlikely(n == 0 && !(w->open && w->depth == 0))) {
 		memcpy(d, is_map ? "{}" : "[]", 2);
 		d += 2;
@@ -764,7 +756,7 @@ done:
 	CHECK(d);
 	w->out->n = (size_t)(d - w->out->p);
 	*pp = p;
-	return JSON_DONE;
+	return JSON_WRITER_DONE;
 failed:
 	return w->status;
 }

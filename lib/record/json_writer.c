@@ -75,23 +75,23 @@ void json_writer_add_special(
 	w->special_seen[json_key_seen_word(s->hash)] |= json_key_seen_bit(s->hash);
 }
 
-const char *json_writer_reason(enum json_status status)
+const char *json_writer_reason(enum json_writer_status status)
 {
 	switch (status) {
-	case JSON_MALFORMED:
+	case JSON_WRITER_MALFORMED:
 		return "the record is no valid msgpack";
-	case JSON_TOO_DEEP:
+	case JSON_WRITER_TOO_DEEP:
 		return "the record is nested too deep";
-	case JSON_TOO_LONG:
+	case JSON_WRITER_TOO_LONG:
 		return "the record is too long as JSON";
-	case JSON_NO_ROOM:
+	case JSON_WRITER_NO_ROOM:
 		return "no memory for the record";
 	default:
 		return "";
 	}
 }
 
-enum json_status json_writer_run(struct json_writer *w, const uint8_t **p, const uint8_t *end)
+enum json_writer_status json_writer_run(struct json_writer *w, const uint8_t **p, const uint8_t *end)
 {
 	return run(w, p, end);
 }
@@ -101,38 +101,18 @@ enum json_status json_writer_run(struct json_writer *w, const uint8_t **p, const
 /* Scratch above this is given back at once: a hostile record must not leave its mark. */
 #define KEEP_ENTRIES 65536
 
-uint8_t *json_writer_begin(struct json_writer *w)
-{
-	w->depth = 0;
-	w->in_key = false;
-	w->key_count = w->cut_count = 0;
-	w->status = JSON_DONE;
-	if (w->key_cap > KEEP_ENTRIES)
-		json_key_free(w);
-	if (w->cut_cap > KEEP_ENTRIES)
-		free_cuts(w);
-	for (size_t i = 0; i < w->special_count; i++)
-		w->special[i].value = NULL;
-	w->doc = w->out->p + w->out->n;
-	if (w->out->failed) {
-		w->status = JSON_NO_ROOM;
-		return NULL;
-	}
-	return json_writer_room(w, w->doc, 0);
-}
-
-uint8_t *json_writer_room(struct json_writer *w, uint8_t *d, size_t need)
+/* Makes sure that `need` + JSON_SLACK bytes can be written behind the document's first `used`. */
+static uint8_t *room_behind(struct json_writer *w, size_t used, size_t need)
 {
 	struct buf *out = w->out;
-	const size_t used = (size_t)(d - w->doc);
 	if (used > w->limit) {
-		w->status = JSON_TOO_LONG;
+		w->status = JSON_WRITER_TOO_LONG;
 		return NULL;
 	}
 	/* Asked here, so that the buffer itself does not fail: the caller may know another way. */
 	if (used + need + JSON_SLACK > out->max - out->n || !buf_reserve(out, used + need + JSON_SLACK)) {
 		out->failed = false;
-		w->status = JSON_NO_ROOM;
+		w->status = JSON_WRITER_NO_ROOM;
 		return NULL;
 	}
 	w->doc = out->p + out->n;
@@ -141,11 +121,35 @@ uint8_t *json_writer_room(struct json_writer *w, uint8_t *d, size_t need)
 	return w->doc + used;
 }
 
+uint8_t *json_writer_begin(struct json_writer *w)
+{
+	w->depth = 0;
+	w->in_key = false;
+	w->key_count = w->cut_count = 0;
+	w->status = JSON_WRITER_DONE;
+	if (w->key_cap > KEEP_ENTRIES)
+		json_key_free(w);
+	if (w->cut_cap > KEEP_ENTRIES)
+		free_cuts(w);
+	for (size_t i = 0; i < w->special_count; i++)
+		w->special[i].value = NULL;
+	if (w->out->failed) {
+		w->status = JSON_WRITER_NO_ROOM;
+		return NULL;
+	}
+	return room_behind(w, 0, 0);
+}
+
+uint8_t *json_writer_room(struct json_writer *w, uint8_t *d, size_t need)
+{
+	return room_behind(w, (size_t)(d - w->doc), need);
+}
+
 bool json_writer_skip(struct json_writer *w, const uint8_t **p, const uint8_t *end)
 {
 	const size_t n = mp_skip(*p, end, w->max_depth - w->depth);
 	if (n == 0) {
-		w->status = mp_length(*p, end) ? JSON_TOO_DEEP : JSON_MALFORMED;
+		w->status = mp_length(*p, end) ? JSON_WRITER_TOO_DEEP : JSON_WRITER_MALFORMED;
 		return false;
 	}
 	*p += n;
@@ -304,7 +308,7 @@ uint8_t *json_writer_rare(struct json_writer *w, uint8_t *d, const uint8_t **p, 
 {
 	struct mp_token t;
 	if (mp_read(p, end, &t) != MP_OK) {
-		w->status = JSON_MALFORMED;
+		w->status = JSON_WRITER_MALFORMED;
 		return NULL;
 	}
 	return json_writer_scalar(w, d, &t);
@@ -321,7 +325,7 @@ uint8_t *json_writer_end(struct json_writer *w, uint8_t *d)
 	if (w->cut_count)
 		d = json_key_close_cuts(w, d, 0);
 	if ((size_t)(d - w->doc) > w->limit) {
-		w->status = JSON_TOO_LONG;
+		w->status = JSON_WRITER_TOO_LONG;
 		return NULL;
 	}
 	return d;

@@ -18,12 +18,12 @@
 #include "record/msgpack_scan.h"
 #include "record/time_text.h"
 
-enum json_status {
-	JSON_DONE,
-	JSON_MALFORMED, /* cut, or no msgpack */
-	JSON_TOO_DEEP,
-	JSON_TOO_LONG, /* above the writer's limit */
-	JSON_NO_ROOM,  /* the buffer's ceiling, or no memory */
+enum json_writer_status {
+	JSON_WRITER_DONE,
+	JSON_WRITER_MALFORMED, /* cut, or no msgpack */
+	JSON_WRITER_TOO_DEEP,
+	JSON_WRITER_TOO_LONG, /* above the writer's limit */
+	JSON_WRITER_NO_ROOM,  /* the buffer's ceiling, or no memory */
 };
 
 /*
@@ -83,7 +83,7 @@ struct json_writer {
 	uint32_t *key_hash, *key_start; /* key_start: offset of the opening quote from doc */
 	size_t cut_count, cut_cap;
 	struct json_cut *cut;
-	enum json_status status; /* why a function returned NULL */
+	enum json_writer_status status; /* why a function returned NULL */
 	uint32_t hash_inline[JSON_KEYS_INLINE], start_inline[JSON_KEYS_INLINE];
 	struct json_level level[MP_DEPTH_LIMIT];
 };
@@ -102,23 +102,23 @@ void json_writer_add_special(
 	struct json_writer *w, struct json_special *s, struct span key, bool drop, struct buf *text);
 
 /*
- * Appends the object at *p as JSON and moves *p behind it. On anything but JSON_DONE, out->n and *p are as before;
- * `out` is never made to fail.
+ * Appends the object at *p as JSON and moves *p behind it. On anything but JSON_WRITER_DONE, out->n and *p are as
+ * before; `out` is never made to fail.
  */
-enum json_status json_writer_run(struct json_writer *w, const uint8_t **p, const uint8_t *end);
+enum json_writer_status json_writer_run(struct json_writer *w, const uint8_t **p, const uint8_t *end);
 
-/* Why a run did not end with JSON_DONE, as a sentence. */
-const char *json_writer_reason(enum json_status status);
+/* Why a run did not end with JSON_WRITER_DONE, as a sentence. */
+const char *json_writer_reason(enum json_writer_status status);
 
 /* ---- between the machine's own files --------------------------------------------------------------- */
 
-typedef enum json_status json_run_fn(struct json_writer *w, const uint8_t **p, const uint8_t *end);
+typedef enum json_writer_status json_run_fn(struct json_writer *w, const uint8_t **p, const uint8_t *end);
 json_run_fn json_put_simd_run;
 json_run_fn json_put_simd_run_avx2;
 
 /*
- * Blocks full of one byte. In memory and in another file on purpose: as constants, the compiler makes each anew for every string, since no
- * vector register survives a call.
+ * Blocks full of one byte. In memory and in another file on purpose: as constants, the compiler makes each anew for
+ * every string, since no vector register survives a call.
  */
 enum json_bytes { JSON_QUOTES, JSON_SLASHES, JSON_CONTROLS, JSON_DOTS, JSON_BLANKS };
 extern const uint8_t json_writer_bytes[5][32];

@@ -769,6 +769,42 @@ static void test_entry_forms(void **state)
 	buf_free(&want);
 }
 
+/* No second is too early or too late for arithmetic. */
+static void test_extreme_times(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *hex, *id_time, *text;
+	} rows[] = {
+		{"92 d3 8000000000000000 80", "AAAAAAAA", "0000-01-01T00:00:00.000000000Z"},
+		{"92 d3 d3d3d3d3d3d3d3a2 80", "AAAAAAAA", "0000-01-01T00:00:00.000000000Z"},
+		{"92 c70cff 3b9ac9ff 7fffffffffffffff 80", "________", "9999-12-31T23:59:59.999999999Z"},
+		{"92 c70cff 3b9ac9ff 0020c49ba5e353f7 80", "________", "9999-12-31T23:59:59.999999999Z"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct made f;
+		struct rejects r;
+		struct setup s = logstash();
+		char want[128];
+		uint32_t next;
+		s.o.auto_id = false;
+		frame_begin(&f, "t");
+		struct span e = exact_hex(rows[i].hex);
+		frame_raw(&f, e.p, e.n);
+		exact_free(e);
+		struct bulk_body *b = body_new(&s, &r);
+		assert_int_equal(bulk_body_add(b, frame_end(&f), 0, UINT32_MAX, &next), BULK_ADDED);
+		assert_int_equal(bulk_body_count(b), 1);
+		struct span got = bulk_body_bytes(b);
+		snprintf(want, sizeof want, "\"_id\":\"%s", rows[i].id_time);
+		assert_non_null(memmem(got.p, got.n, want, strlen(want)));
+		assert_non_null(memmem(got.p, got.n, rows[i].text, strlen(rows[i].text)));
+		bulk_body_free(b);
+		frame_free_all(&f);
+		setup_free(&s);
+	}
+}
+
 static void test_bad_entries(void **state)
 {
 	(void)state;
@@ -1110,6 +1146,7 @@ int main(void)
 		cmocka_unit_test(test_flatten_hashes),
 		cmocka_unit_test(test_field_names_and_values),
 		cmocka_unit_test(test_entry_forms),
+		cmocka_unit_test(test_extreme_times),
 		cmocka_unit_test(test_bad_entries),
 		cmocka_unit_test(test_torn_frame),
 		cmocka_unit_test(test_own_ids_and_items),

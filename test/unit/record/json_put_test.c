@@ -42,7 +42,7 @@ static bool usable(size_t build)
 }
 
 struct result {
-	enum json_status status;
+	enum json_writer_status status;
 	size_t used;
 	struct buf text;
 };
@@ -63,7 +63,7 @@ static struct result put_with(size_t build, struct span in, bool rename, unsigne
 
 static void assert_text(struct result *r, const char *want, size_t n, const char *what)
 {
-	if (r->status != JSON_DONE || r->text.n != n || memcmp(r->text.p, want, n) != 0)
+	if (r->status != JSON_WRITER_DONE || r->text.n != n || memcmp(r->text.p, want, n) != 0)
 		fail_msg("%s: status %d\n got  %.*s\n want %.*s", what, r->status,
 			(int)(r->text.n > 2000 ? 2000 : r->text.n), r->text.n ? (char *)r->text.p : "",
 			(int)(n > 2000 ? 2000 : n), want);
@@ -292,7 +292,7 @@ static void test_malformed(void **state)
 		struct span in = exact_hex(rows[i]);
 		for (size_t b = 0; b < BUILDS && usable(b); b++) {
 			struct result r = put_with(b, in, false, 64);
-			if (r.status != JSON_MALFORMED || r.text.n || r.used)
+			if (r.status != JSON_WRITER_MALFORMED || r.text.n || r.used)
 				fail_msg("%s: %d", rows[i], r.status);
 			buf_free(&r.text);
 		}
@@ -312,11 +312,11 @@ static void test_depth(void **state)
 		struct span in = exact_hex(rows[i].hex);
 		for (size_t b = 0; b < BUILDS && usable(b); b++) {
 			struct result r = put_with(b, in, false, rows[i].depth);
-			assert_int_equal(r.status, JSON_DONE);
+			assert_int_equal(r.status, JSON_WRITER_DONE);
 			buf_free(&r.text);
 			if (rows[i].depth) {
 				r = put_with(b, in, false, rows[i].depth - 1);
-				assert_int_equal(r.status, JSON_TOO_DEEP);
+				assert_int_equal(r.status, JSON_WRITER_TOO_DEEP);
 				assert_int_equal(r.text.n, 0);
 				buf_free(&r.text);
 			}
@@ -326,7 +326,7 @@ static void test_depth(void **state)
 	/* Container keys inside container keys would double the escapes with each level. */
 	struct span in = exact_hex("81 81 90 00 00");
 	struct result r = put_with(0, in, false, 64);
-	assert_int_equal(r.status, JSON_TOO_DEEP);
+	assert_int_equal(r.status, JSON_WRITER_TOO_DEEP);
 	buf_free(&r.text);
 	exact_free(in);
 	uint8_t deep[2 * MP_DEPTH_LIMIT + 1];
@@ -334,7 +334,7 @@ static void test_depth(void **state)
 	for (unsigned n = MP_DEPTH_LIMIT - 1; n <= MP_DEPTH_LIMIT + 1; n++) {
 		deep[n] = 0xc0;
 		r = put_with(1, span_of(deep, n + 1), false, 1000);
-		assert_int_equal(r.status, n <= MP_DEPTH_LIMIT ? JSON_DONE : JSON_TOO_DEEP);
+		assert_int_equal(r.status, n <= MP_DEPTH_LIMIT ? JSON_WRITER_DONE : JSON_WRITER_TOO_DEEP);
 		if (n <= MP_DEPTH_LIMIT)
 			assert_int_equal(r.text.n, 2 * n + 4);
 		buf_free(&r.text);
@@ -367,7 +367,7 @@ static void check_against_reference(struct span in, bool rename, const char *wha
 	for (size_t b = 0; b < BUILDS && usable(b) && kind != REF_UNKNOWN; b++) {
 		struct result r = put_with(b, in, rename, 256);
 		if (kind == REF_REFUSED)
-			assert_int_equal(r.status, JSON_TOO_DEEP);
+			assert_int_equal(r.status, JSON_WRITER_TOO_DEEP);
 		else
 			assert_text(&r, (char *)want.p, want.n, what);
 		buf_free(&r.text);
@@ -484,7 +484,8 @@ static void test_limit(void **state)
 			buf_init(&out, 1 << 20);
 			json_writer_init(&w, &out, limit, 4);
 			const uint8_t *p = in.p;
-			assert_int_equal(builds[b].run(&w, &p, in.p + in.n), limit < need ? JSON_TOO_LONG : JSON_DONE);
+			assert_int_equal(builds[b].run(&w, &p, in.p + in.n),
+				limit < need ? JSON_WRITER_TOO_LONG : JSON_WRITER_DONE);
 			assert_int_equal(out.n, limit < need ? 0 : need);
 			json_writer_free(&w);
 			buf_free(&out);
@@ -551,7 +552,8 @@ static void put_colliding(struct buf *b, struct random *r, unsigned depth)
 			if (depth) {
 				put_colliding(b, r, 0);
 				break;
-			} /* fall through */
+			}
+			__attribute__((fallthrough));
 		case 3:
 			buf_put(b, (uint8_t[]){0xa2, '.', (uint8_t)('0' + random_below(r, 3))}, 3);
 			break;
@@ -603,7 +605,7 @@ static void test_very_large_maps(void **state)
 		}
 		for (size_t b = 0; b < BUILDS && usable(b); b++) {
 			struct result r = put_with(b, buf_span(&in), true, 4);
-			assert_int_equal(r.status, JSON_DONE);
+			assert_int_equal(r.status, JSON_WRITER_DONE);
 			assert_true(buf_put_byte(&r.text, 0));
 			json_t *j = json_loads((char *)r.text.p, JSON_REJECT_DUPLICATES, NULL);
 			assert_non_null(j);

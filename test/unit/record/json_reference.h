@@ -232,7 +232,9 @@ static inline void ref_key(struct json_ref *r, struct buf *out, const msgpack_ob
 static inline void ref_map(struct json_ref *r, struct buf *out, const msgpack_object_map *m)
 {
 	struct buf *keys = mem_array(m->size, sizeof *keys);
+	struct buf gone;
 	bool first = true;
+	buf_init(&gone, SIZE_MAX / 2);
 	for (uint32_t i = 0; i < m->size; i++) {
 		buf_init(&keys[i], SIZE_MAX / 2);
 		ref_key(r, &keys[i], &m->ptr[i].key);
@@ -242,8 +244,10 @@ static inline void ref_map(struct json_ref *r, struct buf *out, const msgpack_ob
 		bool again = false;
 		for (uint32_t k = i + 1; k < m->size && !again; k++)
 			again = span_eq(buf_span(&keys[i]), buf_span(&keys[k]));
-		if (again)
+		if (again) {
+			ref_put(r, &gone, &m->ptr[i].val); /* may be reason to refuse all */
 			continue;
+		}
 		if (!first)
 			buf_put_byte(out, ',');
 		first = false;
@@ -254,6 +258,7 @@ static inline void ref_map(struct json_ref *r, struct buf *out, const msgpack_ob
 	buf_put_byte(out, '}');
 	for (uint32_t i = 0; i < m->size; i++)
 		buf_free(&keys[i]);
+	buf_free(&gone);
 	mem_free(keys);
 }
 
