@@ -215,6 +215,15 @@ static bool gate_pass(struct flow *f)
 	return probe;
 }
 
+/* The gate may have shut while this thread waited for a chunk behind it. */
+static bool gate_has_shut(struct flow *f)
+{
+	pthread_mutex_lock(&f->gate.lock);
+	bool down = f->gate.down;
+	pthread_mutex_unlock(&f->gate.lock);
+	return down;
+}
+
 static void gate_open(struct flow *f)
 {
 	struct gate *g = &f->gate;
@@ -332,6 +341,10 @@ static void *flush_main(void *arg)
 		if (!c) {
 			if (probe)
 				gate_leave(f);
+			continue;
+		}
+		if (!probe && gate_has_shut(f)) {
+			buffer_release(f->buffer, c);
 			continue;
 		}
 		struct flush_report report = {.retry_after_ns = -1};
