@@ -229,7 +229,7 @@ static bool join_formats(const struct parser *p, const struct parser_maker *m, s
 {
 	bool ok = true;
 	for (int i = 0; i < PARSER_FORMATS_MAX; i++) {
-		char param[16];
+		char param[24];
 		const char *text = p->conf->formats[i];
 		if (!text)
 			continue;
