@@ -408,7 +408,7 @@ static bool create_csv(struct formatter *f, const struct conf_rules *rules, stru
 			continue;
 		f->paths[n] = record_path_compile(fields->v[i], &err);
 		if (!f->paths[n]) {
-			conf_report_add(report, CONF_ERROR, conf_where(f->conf, "fields"), "%s", err.text);
+			conf_report_add(report, CONF_ERROR, conf_where(f->conf, "fields"), "fields: %s", err.text);
 			return false;
 		}
 		n++;
