@@ -337,7 +337,7 @@ static enum entry add_any_entry(
 		s->time = s->stamp = time_of(&e, s->frame);
 		s->record = e.record;
 		s->p = e.record.p;
-		s->end = s->p + e.record.n;
+		s->end = end; /* not the record's: the writer is slow near the end of what it may read */
 		if (b->needs_record)
 			why = bulk_record_read(b, s);
 		if (!why)

@@ -15,16 +15,22 @@ void bulk_index_init(struct bulk_index *x, const struct bulk_options *o)
 	const struct name_template *name = o->logstash_format ? o->prefix : o->index;
 	*x = (struct bulk_index){.o = o, .uses_tag = name_template_uses_tag(name)};
 	x->uses_record = name_template_uses_record(name);
+	x->event = x->date = always;
 	if (o->logstash_format) {
 		x->uses_tag |= name_template_uses_tag(o->date);
 		x->uses_record |= name_template_uses_record(o->date);
+		x->date_varies = name_template_uses_tag(o->date) || name_template_uses_record(o->date);
 	}
+	buf_init(&x->date_text, RAW_MAX);
+	buf_init(&x->unclean, RAW_MAX);
 	buf_init(&x->raw, RAW_MAX);
 	buf_init(&x->name, RAW_MAX);
 }
 
 void bulk_index_free(struct bulk_index *x)
 {
+	buf_free(&x->date_text);
+	buf_free(&x->unclean);
 	buf_free(&x->raw);
 	buf_free(&x->name);
 }
@@ -49,50 +55,62 @@ static int64_t local_offset(int64_t sec)
 	return localtime_r(&t, &tm) ? tm.tm_gmtoff : 0;
 }
 
+/* logstash_dateformat: made anew only when the period is another one. */
+static bool put_date(struct bulk_index *x, struct span tag, struct event_time date, struct span record)
+{
+	const struct bulk_options *o = x->o;
+	if (!x->date_is_known || !index_window_holds(&x->date, date.sec)) {
+		const int64_t offset = o->utc_index ? 0 : local_offset(date.sec);
+		int64_t period = name_template_period(o->date);
+		if (!o->utc_index && period > LOCAL_PERIOD)
+			period = LOCAL_PERIOD;
+		buf_clear(&x->date_text);
+		x->date_is_known = name_template_put(o->date, tag, date, offset, record, &x->date_text) &&
+				   !x->date_varies;
+		x->date = window_of(period, date.sec, offset);
+	}
+	return buf_put_span(&x->raw, buf_span(&x->date_text)) && !x->date_text.failed;
+}
+
 static bool put_raw(
 	struct bulk_index *x, struct span tag, struct event_time event, struct event_time date, struct span record)
 {
 	const struct bulk_options *o = x->o;
-	x->date = always;
-	if (!o->logstash_format) {
-		x->event = window_of(name_template_period(o->index), event.sec, 0);
-		return name_template_put(o->index, tag, event, 0, record, &x->raw);
-	}
-	const int64_t offset = o->utc_index ? 0 : local_offset(date.sec);
-	int64_t period = name_template_period(o->date);
-	if (!o->utc_index && period > LOCAL_PERIOD)
-		period = LOCAL_PERIOD;
-	x->event = window_of(name_template_period(o->prefix), event.sec, 0);
-	x->date = window_of(period, date.sec, offset);
-	return name_template_put(o->prefix, tag, event, 0, record, &x->raw) && buf_put_str(&x->raw, o->separator) &&
-	       name_template_put(o->date, tag, date, offset, record, &x->raw);
+	const struct name_template *name = o->logstash_format ? o->prefix : o->index;
+	x->event = window_of(name_template_period(name), event.sec, 0);
+	if (!name_template_put(name, tag, event, 0, record, &x->raw))
+		return false;
+	return !o->logstash_format || (buf_put_str(&x->raw, o->separator) && put_date(x, tag, date, record));
 }
 
-/* Takes the clean form of x->raw over. */
+/* Takes the clean form of x->raw over. Many records in a row give the same. */
 static bool set_name(struct bulk_index *x)
 {
-	if (x->raw.failed)
-		return false;
+	if (span_eq(buf_span(&x->raw), buf_span(&x->unclean)) && x->name_is_known)
+		return true;
+	buf_clear(&x->unclean);
+	x->name_is_known = buf_put_span(&x->unclean, buf_span(&x->raw));
 	x->raw.n = index_name_clean(x->raw.p, x->raw.n);
 	if (span_eq(buf_span(&x->raw), buf_span(&x->name)))
 		return true;
 	x->version++;
 	buf_clear(&x->name);
-	return buf_put_span(&x->name, buf_span(&x->raw));
+	x->name_is_known &= buf_put_span(&x->name, buf_span(&x->raw));
+	return !x->name.failed;
 }
 
 bool bulk_index_resolve(
 	struct bulk_index *x, struct span tag, struct event_time event, struct event_time date, struct span record)
 {
 	buf_clear(&x->raw);
-	x->set = put_raw(x, tag, event, date, record) && set_name(x) && !x->uses_record;
-	return !x->raw.failed && !x->name.failed;
+	const bool good = put_raw(x, tag, event, date, record) && set_name(x);
+	x->set = good && !x->uses_record;
+	return good;
 }
 
 bool bulk_index_force(struct bulk_index *x, struct span name)
 {
 	buf_clear(&x->raw);
 	x->set = false;
-	buf_put(&x->raw, name.p, name.n < RAW_MAX ? name.n : RAW_MAX);
-	return set_name(x) && !x->name.failed;
+	return buf_put(&x->raw, name.p, name.n < RAW_MAX ? name.n : RAW_MAX) && set_name(x);
 }

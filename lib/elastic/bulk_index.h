@@ -19,8 +19,14 @@ struct bulk_index {
 	bool set;		   /* `name` holds for the present tag and for both windows */
 	struct index_window event; /* by the event's own time: index_name, logstash_prefix */
 	struct index_window date;  /* by the time that @timestamp tells: logstash_dateformat */
-	struct buf raw, name;	   /* raw: as the templates gave it; name: a legal one, may be empty */
-	unsigned version;	   /* changes whenever `name` does */
+	bool date_varies;	   /* logstash_dateformat depends on the tag or the record */
+	bool date_is_known;	   /* date_text is that of the window `date` */
+	struct buf date_text;
+	struct buf raw;	    /* being made */
+	struct buf unclean; /* what `name` was made of, if name_is_known */
+	bool name_is_known;
+	struct buf name;  /* a legal one; may be empty */
+	unsigned version; /* changes whenever `name` does */
 };
 
 void bulk_index_init(struct bulk_index *x, const struct bulk_options *o);

@@ -56,6 +56,7 @@ static bool remove_path(struct bulk_body *b, struct bulk_source *s, const struct
 const char *bulk_record_read(struct bulk_body *b, struct bulk_source *s)
 {
 	static const char too_long[] = "the record is too long or nested too deep to be changed";
+	const uint8_t *const original = s->record.p;
 	if (b->o.flatten_hashes) {
 		buf_clear(&b->edit[0]);
 		if (!record_edit_flatten(s->record, span_str(b->o.flatten_separator), &b->edit[0]))
@@ -73,7 +74,9 @@ const char *bulk_record_read(struct bulk_body *b, struct bulk_source *s)
 	for (size_t i = 0; b->prune[i]; i++)
 		if (!remove_path(b, s, b->prune[i]))
 			return too_long;
-	s->p = s->record.p;
-	s->end = s->p + s->record.n;
+	if (s->record.p != original) {
+		s->p = s->record.p;
+		s->end = s->p + s->record.n;
+	}
 	return NULL;
 }

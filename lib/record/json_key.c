@@ -231,23 +231,52 @@ static bool cut_equal(struct json_writer *w, uint64_t *entry, size_t n)
 	return true;
 }
 
+/*
+ * Whether two of n hashes may be equal: each sets two bits of a filter that has 64 bits for each of them. Nearly
+ * always the answer is no, and the sort is spared. `filter` has 2^log_words words, all 0.
+ */
+static bool may_repeat(const uint32_t *hash, size_t n, uint64_t *filter, unsigned log_words)
+{
+	uint64_t again = 0;
+	for (size_t i = 0; i < n; i++) {
+		const uint64_t a = hash[i] * UINT64_C(0x9e3779b97f4a7c15) >> (58 - log_words);
+		const uint64_t b = hash[i] * UINT64_C(0xd6e8feb86659fd93) >> (58 - log_words);
+		again |= filter[a / 64] >> a % 64 & filter[b / 64] >> b % 64;
+		filter[a / 64] |= UINT64_C(1) << a % 64;
+		filter[b / 64] |= UINT64_C(1) << b % 64;
+	}
+	return again & 1;
+}
+
+/* `entry` has room for n. */
+static bool sort_keys(struct json_writer *w, size_t first, uint64_t *entry, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		entry[i] = (uint64_t)w->key_hash[first + i] << 32 | (first + i);
+	qsort(entry, n, sizeof *entry, compare_u64);
+	for (size_t i = 0, j; i < n; i = j) {
+		for (j = i + 1; j < n && entry[j] >> 32 == entry[i] >> 32; j++)
+			;
+		if (j > i + 1 && !cut_equal(w, entry + i, j - i))
+			return false;
+	}
+	return true;
+}
+
 bool json_key_sort(struct json_writer *w, const struct json_level *lv)
 {
-	const size_t n = w->key_count - lv->first_key;
-	uint64_t *entry = mem_try(n * sizeof *entry);
+	const size_t first = lv->first_key, n = w->key_count - first;
+	if (n < 2)
+		return true;
+	const unsigned log_words = 64 - (unsigned)__builtin_clzll(n - 1);
+	const size_t bytes = sizeof(uint64_t) << log_words;
+	uint64_t *entry = mem_try(bytes);
 	if (!entry) {
 		w->status = JSON_WRITER_NO_ROOM;
 		return false;
 	}
-	for (size_t i = 0; i < n; i++)
-		entry[i] = (uint64_t)w->key_hash[lv->first_key + i] << 32 | (lv->first_key + i);
-	qsort(entry, n, sizeof *entry, compare_u64);
-	bool good = true;
-	for (size_t i = 0, j; i < n && good; i = j) {
-		for (j = i + 1; j < n && entry[j] >> 32 == entry[i] >> 32; j++)
-			;
-		good = j == i + 1 || cut_equal(w, entry + i, j - i);
-	}
+	memset(entry, 0, bytes);
+	const bool good = !may_repeat(w->key_hash + first, n, entry, log_words) || sort_keys(w, first, entry, n);
 	mem_free(entry);
 	return good;
 }

@@ -129,8 +129,16 @@ static bool few_places(double v, struct decimal *out)
 	const int64_t m = (int64_t)(scaled + 0.5);
 	if (m == 0 || (double)m / 1e6 != v)
 		return false;
-	*out = (struct decimal){(uint64_t)m, -6};
+	*out = m % 1000 ? (struct decimal){(uint64_t)m, -6} : (struct decimal){(uint64_t)m / 1000, -3};
 	return true;
+}
+
+/* Integers that a double holds exactly have no shorter form. */
+static size_t put_whole(int64_t v, char *out)
+{
+	uint8_t *d = json_put_i64((uint8_t *)out, v);
+	memcpy(d, ".0", 2);
+	return (size_t)(d + 2 - (uint8_t *)out);
 }
 
 static size_t put_binary(bool negative, struct binary b, char *out)
@@ -142,9 +150,7 @@ static size_t put_binary(bool negative, struct binary b, char *out)
 		memcpy(d, "0.0", 3);
 		return (size_t)negative + 3;
 	}
-	/* Integers up to 2^53 are their own shortest form; the general way is right for them too, but slower. */
-	const bool whole = b.q <= 0 && b.q > -53 && !(b.c & ((UINT64_C(1) << -b.q) - 1));
-	return (size_t)negative + put_decimal(whole ? (struct decimal){b.c >> -b.q, 0} : shortest(b), d);
+	return (size_t)negative + put_decimal(shortest(b), d);
 }
 
 static size_t put_null(char *out)
@@ -161,6 +167,8 @@ size_t json_format_double(double v, char *out)
 	const int exponent = bits >> 52 & 0x7ff;
 	if (exponent == 0x7ff)
 		return put_null(out);
+	if (fabs(v) < 0x1p53 && v != 0 && (double)(int64_t)v == v)
+		return put_whole((int64_t)v, out);
 	struct decimal few;
 	if (few_places(fabs(v), &few)) {
 		*out = '-';

@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "record/json_key.h"
 #include "record/json_number.h"
+#include "record/json_put.h"
 
 #if defined(WEIR_AVX2)
 #define NAME(x) x##_avx2
@@ -516,6 +517,14 @@ hot_inline uint64_t be_count(const uint8_t *p, unsigned width)
 	return width == 1 ? p[0] : width == 2 ? be16_get(p) : be32_get(p);
 }
 
+hot_inline double be_double(const uint8_t *p)
+{
+	const uint64_t bits = be64_get(p);
+	double v;
+	memcpy(&v, &bits, sizeof v);
+	return v;
+}
+
 #define FAIL(why)                  \
 	do {                       \
 		w->status = (why); \
@@ -587,6 +596,11 @@ value:
 			goto string;
 		d = json_writer_rare(w, d, &p, end);
 		CHECK(d);
+		break;
+	case 0xcb:
+		NEED(9);
+		d += json_format_double(be_double(p + 1), (char *)d);
+		p += 9;
 		break;
 	case 0xcc:
 		NEED(2);
