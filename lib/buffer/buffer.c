@@ -170,6 +170,7 @@ void buffer_append(struct buffer *b, struct frame *list, struct span stage, int6
 	}
 	*b->incoming_end = list;
 	b->incoming_end = &last->next;
+	b->incoming_bytes += bytes;
 	b->count.appended_records += records;
 	atomic_fetch_add_explicit(&b->pending_bytes, bytes, memory_order_relaxed);
 	bool wake = b->writer_waits;

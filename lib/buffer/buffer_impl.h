@@ -72,6 +72,7 @@ struct buffer {
 
 	/* Under the lock. */
 	struct frame *incoming, **incoming_end;
+	uint64_t incoming_bytes;
 	struct map *stages;
 	struct queue queue;
 	struct buffer_stats count; /* the counters; the rest of it is filled in when asked for */

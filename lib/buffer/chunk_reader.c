@@ -67,8 +67,7 @@ static void on_hole(struct chunk_reader *r, const struct chunk_walk_item *item)
 		.lost = item->lost,
 		.is_damage = item->at < r->walk.known,
 	};
-	if (!damage_report(r->b, r->c, r->walk.fd, &hole))
-		r->c->keep_file = true;
+	(void)damage_report(r->b, r->c, r->walk.fd, &hole);
 }
 
 enum chunk_read chunk_reader_next(struct chunk_reader *r, struct frame_view *v, struct err *err)

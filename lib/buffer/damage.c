@@ -32,6 +32,7 @@ bool damage_report(struct buffer *b, struct chunk *c, int fd, const struct damag
 		return code == 0;
 	}
 	count_damage(b, hole->lost, bytes);
+	c->keep_file = c->keep_file || code;
 	if (log_allowed(&b->damage_log, NS_PER_S, &held))
 		log_error(b->name,
 			"a chunk is damaged: frames in it are lost, all others are delivered, the damaged bytes are "

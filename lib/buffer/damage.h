@@ -10,7 +10,10 @@ struct damage_hole {
 	bool is_damage; /* it had been durable; otherwise it is the torn end of a group */
 };
 
-/* Nothing happens if the chunk knows the hole already. False if it could not be copied: the chunk's file is then to be kept. */
+/*
+ * Nothing happens if the chunk knows the hole already. False if it could not be copied; if it is damage the chunk's file is then
+ * kept when the chunk is committed (keep_file).
+ */
 bool damage_report(struct buffer *b, struct chunk *c, int fd, const struct damage_hole *hole);
 
 /* A chunk file without any frame, though one had been durable. */

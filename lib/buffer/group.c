@@ -24,21 +24,24 @@
 void group_gather(struct buffer *b)
 {
 	struct writer *w = &b->writer;
-	if (w->group)
-		return;
-	size_t bytes = 0;
-	struct frame **end = &b->incoming;
-	while (*end && bytes < GROUP_BYTES) {
-		bytes += frame_disk_size(*end);
-		end = &(*end)->next;
-	}
-	if (end == &b->incoming)
+	if (w->group || !b->incoming)
 		return;
 	w->group = b->incoming;
+	if (b->incoming_bytes <= GROUP_BYTES) {
+		b->incoming = NULL;
+		b->incoming_end = &b->incoming;
+		b->incoming_bytes = 0;
+		return;
+	}
+	uint64_t bytes = 0;
+	struct frame **end = &w->group;
+	for (; *end && bytes < GROUP_BYTES; end = &(*end)->next)
+		bytes += frame_disk_size(*end);
 	b->incoming = *end;
 	*end = NULL;
 	if (!b->incoming)
 		b->incoming_end = &b->incoming;
+	b->incoming_bytes -= bytes;
 }
 
 /* ---- reporting --------------------------------------------------------------------------------------------------- */

@@ -186,8 +186,6 @@ static void look_through(struct tail *t, struct lost_tail_sum *sum)
 	uint64_t end = chunk_format_block_up(t->good_end);
 	bool sealed = kept && t->is_writable && cut_and_seal(t);
 	uint64_t size = sealed ? end + CHUNK_BLOCK : t->size;
-	if (!kept)
-		c->keep_file = true;
 	enqueue(t, size, sealed || end < t->size ? end : t->size, t->walk.known, sealed);
 	sum->chunks++;
 	sum->records += t->file.records;

@@ -60,6 +60,9 @@ struct chunk *buffer_take(struct buffer *b, int64_t timeout_ns)
 		if (!wait_for_chunk(b, deadline))
 			break;
 	}
+	/* This thread may have been the one that watched for the next retry, or woke several: another takes over. */
+	if (b->takers && (b->queue.ready.n || b->queue.delayed.n))
+		pthread_cond_signal(&b->ready);
 	pthread_mutex_unlock(&b->lock);
 	return c;
 }

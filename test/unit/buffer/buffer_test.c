@@ -542,6 +542,35 @@ static void take_waits_as_long_as_it_says(void **state)
 	world_free(&w);
 }
 
+/* Several threads sleep; retries become due: each is woken, also after the one that watched the clock has gone. */
+static void sleepers_are_woken_for_each_retry(void **state)
+{
+	(void)state;
+	static struct world w;
+	pthread_t t[3];
+	void *got[3];
+	world_init(&w, 1);
+	w.o.chunk_limit_size = 1u << 20;
+	clock_replace(NULL, NULL);
+	world_must_open(&w);
+	for (int round = 0; round < 20; round++) {
+		make_chunks(&w, 2);
+		struct chunk *a = buffer_take(w.b, 0), *b = buffer_take(w.b, 0);
+		for (int i = 0; i < 3; i++)
+			pthread_create(&t[i], NULL, taker, &w);
+		wait_for_takers(&w, 3);
+		buffer_retry(w.b, a, 5 * NS_PER_MS);
+		buffer_retry(w.b, b, 5 * NS_PER_MS);
+		make_chunks(&w, 1); /* takes one of the sleepers away */
+		for (int i = 0; i < 3; i++) {
+			pthread_join(t[i], &got[i]);
+			assert_non_null(got[i]);
+			assert_true(buffer_commit(w.b, got[i], &w.err));
+		}
+	}
+	world_free(&w);
+}
+
 static void a_reader_may_seek_to_any_frame(void **state)
 {
 	(void)state;
@@ -643,6 +672,30 @@ static void progress_is_kept_and_survives_retries(void **state)
 	chunk_info(c, &info);
 	assert_int_equal(info.attempts, 1);
 	assert_int_equal(load(&w, c), 55);
+	buffer_release(w.b, c);
+	world_free(&w);
+}
+
+/* A chunk that comes back after its commit failed half-way is not delivered from its beginning. */
+static void a_commit_that_fails_keeps_the_progress(void **state)
+{
+	(void)state;
+	static struct world w;
+	world_init(&w, 1);
+	w.o.chunk_limit_size = 1u << 20;
+	world_must_open(&w);
+	make_chunks(&w, 1);
+	struct chunk *c = buffer_take(w.b, 0);
+	save(&w, c, 33, true);
+	sim_fail(w.sim, SIM_UNLINK, 0, 1, EROFS);
+	assert_false(buffer_commit(w.b, c, &w.err));
+	assert_int_equal(w.err.code, EROFS);
+	assert_true(buffer_is_empty(w.b)); /* not delivered twice in this life */
+	world_close(&w);
+	world_must_open(&w);
+	c = buffer_take(w.b, 0);
+	assert_non_null(c);
+	assert_int_equal(load(&w, c), 33);
 	buffer_release(w.b, c);
 	world_free(&w);
 }
@@ -925,8 +978,10 @@ int main(void)
 		cmocka_unit_test(the_oldest_that_is_due_is_taken_first),
 		cmocka_unit_test(retries_are_counted_over_restarts),
 		cmocka_unit_test(take_waits_as_long_as_it_says),
+		cmocka_unit_test(sleepers_are_woken_for_each_retry),
 		cmocka_unit_test(a_reader_may_seek_to_any_frame),
 		cmocka_unit_test(progress_is_kept_and_survives_retries),
+		cmocka_unit_test(a_commit_that_fails_keeps_the_progress),
 		cmocka_unit_test(progress_never_goes_back_behind_what_was_synced),
 		cmocka_unit_test(damaged_progress_means_from_the_beginning),
 		cmocka_unit_test(total_limit),

@@ -424,6 +424,43 @@ static void damage_that_cannot_be_copied_keeps_the_file(void **state)
 	free(m.p);
 }
 
+/* A torn end that cannot be copied on a full disk: not cut, not kept either, and looked at again at the next start. */
+static void a_torn_end_on_a_full_disk_waits(void **state)
+{
+	(void)state;
+	static struct world w;
+	static const unsigned groups[] = {2, 2, 0};
+	struct image m;
+	size_t n;
+	image_make(&m, &w, groups, false);
+	for (int life = 0; life < 2; life++) {
+		plant(&w, &m, m.p, m.n - CHUNK_BLOCK + 90);
+		sim_capacity(w.sim, 0);
+		world_must_open(&w);
+		world_wait_recovered(&w);
+		uint8_t *p = sim_get(w.sim, m.path, &n);
+		assert_int_equal(n, m.n - CHUNK_BLOCK + 90);
+		assert_memory_equal(p, m.p, n);
+		free(p);
+		if (life) { /* room again: the next start repairs it */
+			world_close(&w);
+			sim_capacity(w.sim, -1);
+			world_must_open(&w);
+			world_wait_recovered(&w);
+			assert_int_equal(sim_names(w.sim, FOLDER "/backup", NULL, NULL), 1);
+		}
+		struct chunk *c = buffer_take(w.b, 0);
+		assert_int_equal(c->is_sealed, life);
+		assert_true(world_read(&w, c, NULL));
+		assert_true(world_commit(&w, c));
+		assert_int_equal(sim_names(w.sim, FOLDER "/backup", NULL, NULL), life);
+		assert_true(w.frame[1].delivered && w.frame[2].delivered);
+		world_ok(&w);
+		world_free(&w);
+	}
+	free(m.p);
+}
+
 /* A chunk that was damaged, then looked through after a crash, is sealed with its holes: no start tells of them again. */
 static void known_holes_stay_known(void **state)
 {
@@ -448,6 +485,43 @@ static void known_holes_stay_known(void **state)
 	}
 	world_ok(&w);
 	world_free(&w);
+	free(m.p);
+}
+
+/* What a crash left is cut to what is good, and sealed: the next start need not look through it. */
+static void a_torn_chunk_is_looked_through_once(void **state)
+{
+	(void)state;
+	static struct world w;
+	static const unsigned groups[] = {2, 2, 3, 0};
+	struct image m;
+	size_t n;
+	image_make(&m, &w, groups, false);
+	size_t last = group_start(&m, 1), cut = last + 100;
+	uint8_t *p = malloc(m.n + 20000);
+	memset(p, 0x77, m.n + 20000); /* rubbish far behind the end */
+	memcpy(p, m.p, cut);
+	plant(&w, &m, p, m.n + 20000);
+	world_must_open(&w);
+	world_wait_recovered(&w);
+	world_close(&w);
+	uint8_t *q = sim_get(w.sim, m.path, &n);
+	size_t end = (size_t)chunk_format_block_up(last + (whole_frames(&m, cut) > 4)), want = end + CHUNK_BLOCK;
+	assert_int_equal(n, want);
+	assert_memory_equal(q, m.p, last);
+	free(q);
+	world_must_open(&w);
+	assert_int_equal(w.b->queue.sum[CHUNK_LOST_TAIL].chunks, 0);
+	assert_false(w.b->recovery_started);
+	struct buffer_stats s;
+	buffer_stats(w.b, &s);
+	assert_int_equal(s.damaged_frames + s.torn_bytes, 0);
+	world_drain(&w);
+	for (uint64_t id = 1; id <= 4; id++)
+		assert_true(w.frame[id].delivered);
+	world_ok(&w);
+	world_free(&w);
+	free(p);
 	free(m.p);
 }
 
@@ -498,7 +572,9 @@ int main(void)
 		cmocka_unit_test(frames_in_a_payload_are_never_taken),
 		cmocka_unit_test(damage_is_counted_once),
 		cmocka_unit_test(damage_that_cannot_be_copied_keeps_the_file),
+		cmocka_unit_test(a_torn_end_on_a_full_disk_waits),
 		cmocka_unit_test(known_holes_stay_known),
+		cmocka_unit_test(a_torn_chunk_is_looked_through_once),
 		cmocka_unit_test(what_cannot_be_read_is_tried_again_first),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
