@@ -549,19 +549,21 @@ static void sleepers_are_woken_for_each_retry(void **state)
 	static struct world w;
 	pthread_t t[3];
 	void *got[3];
+	uint64_t id = 0;
 	world_init(&w, 1);
-	w.o.chunk_limit_size = 1u << 20;
+	w.o.chunk_limit_records = 1; /* each frame is a chunk at once */
 	clock_replace(NULL, NULL);
 	world_must_open(&w);
 	for (int round = 0; round < 20; round++) {
-		make_chunks(&w, 2);
-		struct chunk *a = buffer_take(w.b, 0), *b = buffer_take(w.b, 0);
+		for (int i = 0; i < 2; i++)
+			buffer_append(w.b, big_frame(++id, 10), (struct span){NULL, 0}, 0);
+		struct chunk *a = buffer_take(w.b, -1), *b = buffer_take(w.b, -1);
 		for (int i = 0; i < 3; i++)
 			pthread_create(&t[i], NULL, taker, &w);
 		wait_for_takers(&w, 3);
 		buffer_retry(w.b, a, 5 * NS_PER_MS);
 		buffer_retry(w.b, b, 5 * NS_PER_MS);
-		make_chunks(&w, 1); /* takes one of the sleepers away */
+		buffer_append(w.b, big_frame(++id, 10), (struct span){NULL, 0}, 0); /* takes one of the sleepers away */
 		for (int i = 0; i < 3; i++) {
 			pthread_join(t[i], &got[i]);
 			assert_non_null(got[i]);
