@@ -238,6 +238,8 @@ static CURLcode transfer(struct bulk_client *c, bool *stopped)
 		status = curl_multi_poll(c->multi, &stop, c->stop_fd >= 0, 60000, NULL);
 		if (stop.revents) {
 			*stopped = true;
+			/* Else curl would wait for a resolver that waits for a dead name server. */
+			curl_easy_setopt(c->easy, CURLOPT_QUICK_EXIT, 1L);
 			break;
 		}
 	}

@@ -542,6 +542,11 @@ hot_inline double be_double(const uint8_t *p)
 			goto failed; \
 	} while (0)
 
+/*
+ * One function, so that what is hot stays in registers: a value is written at `value`, what follows it is found at
+ * `next` (an element, a key, or the end of a level), and the labels behind the switch are the kinds of values that
+ * have a length.
+ */
 enum json_writer_status NAME(json_put_simd_run)(struct json_writer *w, const uint8_t **pp, const uint8_t *end)
 {
 	const uint8_t *p = *pp;

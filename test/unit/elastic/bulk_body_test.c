@@ -714,6 +714,32 @@ static void test_field_names_and_values(void **state)
 	assert_one(&s, &f, "i", "{\"create\":{}}\n{\"b\":3,\"_empty\":\"t\"}\n");
 }
 
+/* A record of many fields is sorted at its end; what is special in it must be found all the same. */
+static void test_wide_record(void **state)
+{
+	(void)state;
+	struct made f;
+	struct setup s = logstash();
+	struct buf json, want;
+	buf_init(&json, 1 << 20);
+	buf_init(&want, 1 << 20);
+	s.o.tag_key = "tag";
+	remove_key(&s, "gone");
+	buf_put_str(&json, "{\"tag\":1,\"x\":1,\"gone\":{\"a\":[1]}");
+	buf_put_str(&want, "{\"create\":{}}\n{");
+	for (int i = 0; i < 300; i++) {
+		buf_printf(&json, ",\"f%d\":%d", i, i);
+		buf_printf(&want, "\"f%d\":%d,", i, i);
+	}
+	buf_put_str(&json, ",\"@timestamp\":\"2001-02-03\",\"x\":2,\"tag\":[2],\"gone\":0}");
+	buf_put_str(&want, "\"@timestamp\":\"2001-02-03\",\"x\":2,\"tag\":\"t\"}\n");
+	frame_begin(&f, "t");
+	frame_json(&f, 1700000000, 0, buf_cstr(&json));
+	assert_one(&s, &f, "logstash-2001.02.03", buf_cstr(&want));
+	buf_free(&json);
+	buf_free(&want);
+}
+
 /* ---- entries ---- */
 
 static void test_entry_forms(void **state)
@@ -808,6 +834,7 @@ static void test_extreme_times(void **state)
 static void test_bad_entries(void **state)
 {
 	(void)state;
+	static char deep[2000];
 	static const struct {
 		const char *hex, *reason;
 	} rows[] = {
@@ -818,7 +845,12 @@ static void test_bad_entries(void **state)
 		{"92 01 90", "no map"},
 		{"92 d700 6553f100 00000001 c0", "no map"},
 		{"92 d700 6553f100 00000001 81 81 81 01 02 03 04", "too deep"},
+		{deep, "too deep"},
 	};
+	char *end = stpcpy(deep, "92 d700 6553f100 00000001 81 a161 ");
+	for (int i = 0; i < 300; i++)
+		end = stpcpy(end, "91 ");
+	strcpy(end, "01");
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct made f;
 		struct setup s = plain("i");
@@ -952,6 +984,38 @@ static void test_limits_and_resumption(void **state)
 		frame_free_all(&f);
 		setup_free(&s);
 	}
+}
+
+/* More than there is room for at first; if there is no memory for more, what is there goes first. */
+static void test_many_items(void **state)
+{
+	(void)state;
+	struct made f;
+	struct rejects r;
+	struct setup s = plain("i");
+	uint32_t next;
+	frame_begin(&f, "t");
+	for (int i = 0; i < 5000; i++)
+		frame_json(&f, 1, 0, "{}");
+	struct bulk_body *b = body_new(&s, &r);
+	assert_int_equal(bulk_body_add(b, frame_end(&f), 0, UINT32_MAX, &next), BULK_ADDED);
+	assert_int_equal(bulk_body_count(b), 5000);
+	assert_int_equal(bulk_body_items(b)[4999].index, 4999);
+	bulk_body_free(b);
+	b = body_new(&s, &r);
+	assert_int_equal(bulk_body_add(b, &f.view, 0, 1000, &next), BULK_ADDED);
+	mem_fail_at(1);
+	enum bulk_add added = bulk_body_add(b, &f.view, 1000, UINT32_MAX, &next);
+	mem_fail_at(0);
+	assert_int_equal(added, BULK_FULL);
+	assert_int_equal(next, bulk_body_count(b));
+	assert_int_equal(r.n, 0);
+	bulk_body_clear(b);
+	assert_int_equal(bulk_body_add(b, &f.view, next, UINT32_MAX, &next), BULK_ADDED);
+	assert_int_equal(next, 5000);
+	bulk_body_free(b);
+	frame_free_all(&f);
+	setup_free(&s);
 }
 
 /* A record above the body's limit goes alone; one above its own limit not at all. */
@@ -1145,12 +1209,14 @@ int main(void)
 		cmocka_unit_test(test_data_stream),
 		cmocka_unit_test(test_flatten_hashes),
 		cmocka_unit_test(test_field_names_and_values),
+		cmocka_unit_test(test_wide_record),
 		cmocka_unit_test(test_entry_forms),
 		cmocka_unit_test(test_extreme_times),
 		cmocka_unit_test(test_bad_entries),
 		cmocka_unit_test(test_torn_frame),
 		cmocka_unit_test(test_own_ids_and_items),
 		cmocka_unit_test(test_limits_and_resumption),
+		cmocka_unit_test(test_many_items),
 		cmocka_unit_test(test_large_records),
 		cmocka_unit_test(test_random_access),
 		cmocka_unit_test(test_random_records),
