@@ -213,8 +213,20 @@ bool bulk_action_put(const struct bulk_action *a, const char *own_id, struct buf
 		buf_put(out, a->head.p, a->head_no_id);
 		return put_end(a, false, out);
 	}
-	buf_put_span(out, buf_span(&a->head));
-	buf_put(out, own_id, DOC_ID_LEN);
-	buf_put_byte(out, '"');
-	return put_end(a, true, out);
+	if (a->routing.n) {
+		buf_put_span(out, buf_span(&a->head));
+		buf_put(out, own_id, DOC_ID_LEN);
+		buf_put_byte(out, '"');
+		return put_end(a, true, out);
+	}
+	/* The usual line: room is asked for once. */
+	static const char end[] = "\"}}\n";
+	if (!buf_reserve(out, a->head.n + DOC_ID_LEN + sizeof end))
+		return false;
+	uint8_t *d = out->p + out->n;
+	memcpy(d, a->head.p, a->head.n);
+	memcpy(d + a->head.n, own_id, DOC_ID_LEN);
+	memcpy(d + a->head.n + DOC_ID_LEN, end, sizeof end - 1);
+	out->n += a->head.n + DOC_ID_LEN + sizeof end - 1;
+	return true;
 }
