@@ -44,6 +44,28 @@ void buffer_keys_parse(const struct buffer_conf *c, struct buffer_keys *k);
 void buffer_keys_free(struct buffer_keys *k);
 
 /*
+ * v0.12's flat parameters: a <buffer> section made from those in an output's own section; NULL if there are none. One block of memory, for the caller to
+ * mem_free after what was made from it.
+ */
+struct conf_section *buffer_conf_from_flat(const struct conf_section *own);
+/* Beside a <buffer> section they are not used: says so. */
+void buffer_conf_flat_unused(const struct conf_section *own, struct conf_report *r);
+
+/* For an output's own table. */
+#define BUFFER_FLAT(NAME)                                                            \
+	{                                                                            \
+		.name = NAME, .type = CONF_IGNORED, .support = CONF_DEPRECATED,      \
+		.instead = "v0.12 wrote it here; it belongs into a <buffer> section" \
+	}
+#define BUFFER_FLAT_PARAMS                                                                                         \
+	BUFFER_FLAT("buffer_type"), BUFFER_FLAT("buffer_path"), BUFFER_FLAT("buffer_chunk_limit"),                 \
+		BUFFER_FLAT("buffer_queue_limit"), BUFFER_FLAT("buffer_queue_full_action"),                        \
+		BUFFER_FLAT("flush_interval"), BUFFER_FLAT("try_flush_interval"),                                  \
+		BUFFER_FLAT("queued_chunk_flush_interval"), BUFFER_FLAT("num_threads"), BUFFER_FLAT("retry_wait"), \
+		BUFFER_FLAT("retry_limit"), BUFFER_FLAT("disable_retry_limit"), BUFFER_FLAT("max_retry_wait"),     \
+		BUFFER_FLAT("flush_at_shutdown"), BUFFER_FLAT("time_slice_format"), BUFFER_FLAT("time_slice_wait")
+
+/*
  * Where the buffer lies: its own `path` ("/x/p.*.log" becomes the folder "/x/p.log"), else below root_dir or the state folder, as ID/buffer. For the
  * caller to mem_free.
  */

@@ -1,5 +1,7 @@
 #include "elasticsearch_conf.h"
 
+#include "pipeline.h"
+
 #include <stddef.h>
 #include <string.h>
 
@@ -240,6 +242,7 @@ static const struct conf_param params[] = {
 		.offset = AT(flatten_hashes_separator),
 		.value = "_",
 		.help = "Between joined names."},
+	BUFFER_FLAT_PARAMS,
 	/* fluentd's, without effect here */
 	NOTE("include_index_in_url", "the index stands in the URL, and in action lines where it differs"),
 	NOTE("reload_connections", "the configured servers are used, and no others are looked for"),
@@ -306,6 +309,7 @@ static const struct conf_param params[] = {
 
 static const struct conf_sub subs[] = {
 	{.schema = &buffer_conf_schema, .offset = AT(buffer)},
+	{.schema = &secondary_schema, .offset = AT(secondary)},
 	{.schema = NULL},
 };
 

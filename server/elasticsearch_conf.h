@@ -38,7 +38,7 @@ struct elasticsearch_conf {
 	struct conf_array remove_keys;
 	bool flatten_hashes;
 	char *flatten_hashes_separator;
-	struct conf_list buffer;
+	struct conf_list buffer, secondary;
 };
 
 extern const struct conf_schema elasticsearch_conf_schema, opensearch_conf_schema;

@@ -3,7 +3,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/vfs_mem.h"
+#include "dead_letter.h"
+#include "chunk_rest.h"
 #include "ingest.h"
+#include "retry.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -27,6 +31,7 @@ struct gate {
 	bool down, holding;
 	bool probing; /* one thread is trying */
 	unsigned failures;
+	int64_t since_ns;    /* monotonic: the first failure */
 	int64_t next_try_ns; /* monotonic */
 	char reason[512];
 };
@@ -41,6 +46,11 @@ struct flow {
 	bool periodic, randomize;
 	int64_t wait_ns, wait_max_ns;
 	double base;
+	struct retry_limits limits;
+	struct output *secondary; /* NULL = none */
+	const struct chunk_keys *keys;
+	bool in_memory;
+	const struct vfs *memory; /* what an in-memory buffer lies on */
 	struct buffer *buffer;
 	struct dead_letters *dead;
 	pthread_t *threads;
@@ -49,14 +59,16 @@ struct flow {
 	int stop_fd;
 	struct gate gate;
 	struct {
-		struct counter *chunks_done, *retries, *down;
+		struct counter *chunks_done, *retries, *down, *to_secondary, *given_up;
 	} n;
 };
 
 /* ---- set-up ----------------------------------------------------------------------------------------------------- */
 
-static enum buffer_flush_mode mode_of(const struct buffer_conf *c)
+static enum buffer_flush_mode mode_of(const struct buffer_conf *c, bool by_time)
 {
+	if (c->flush_mode == FLUSH_CONF_DEFAULT && by_time)
+		return BUFFER_FLUSH_LAZY;
 	switch (c->flush_mode) {
 	case FLUSH_CONF_IMMEDIATE:
 		return BUFFER_FLUSH_IMMEDIATE;
@@ -79,7 +91,22 @@ static enum buffer_overflow overflow_of(const struct buffer_conf *c)
 	}
 }
 
-struct flow *flow_new(struct output *o, const struct buffer_conf *c, char *take_path)
+/* fluentd's limits of memory buffers, where the section does not say others. */
+static void limit_memory(struct flow *f, const struct buffer_conf *c)
+{
+	f->in_memory = c->common.type && strcmp(c->common.type, "memory") == 0;
+	if (!f->in_memory)
+		return;
+	f->options.min_free_bytes = 0;
+	if (!conf_is_given(&buffer_conf_schema, c, "chunk_limit_size"))
+		f->options.chunk_limit_size = 8 << 20;
+	if (!conf_is_given(&buffer_conf_schema, c, "total_limit_size") && c->queue_limit_length == CONF_NIL_INT)
+		f->options.total_limit_size = 512 << 20;
+	if (!conf_is_given(&buffer_conf_schema, c, "flush_at_shutdown"))
+		f->flush_at_shutdown = true;
+}
+
+struct flow *flow_new(struct output *o, const struct buffer_conf *c, bool by_time, char *take_path)
 {
 	struct flow *f = mem_zalloc(sizeof *f);
 	uint64_t limit = (uint64_t)((double)c->chunk_limit_size * c->chunk_full_threshold);
@@ -95,7 +122,7 @@ struct flow *flow_new(struct output *o, const struct buffer_conf *c, char *take_
 					    : (uint64_t)c->chunk_limit_size * (uint64_t)c->queue_limit_length,
 		.min_free_bytes = (uint64_t)c->min_free_size,
 		.pending_limit = 16 << 20,
-		.flush_mode = mode_of(c),
+		.flush_mode = mode_of(c, by_time),
 		.flush_interval_ns = c->flush_interval_ns,
 		.overflow = overflow_of(c),
 	};
@@ -107,8 +134,35 @@ struct flow *flow_new(struct output *o, const struct buffer_conf *c, char *take_
 	f->wait_ns = c->retry_wait_ns;
 	f->wait_max_ns = c->retry_max_interval_ns;
 	f->base = c->retry_base;
+	f->limits = (struct retry_limits){
+		.forever = c->retry_forever,
+		.timeout_ns = c->retry_timeout_ns,
+		.max_times = c->retry_max_times == CONF_NIL_INT ? -1 : c->retry_max_times,
+		.secondary_threshold = c->retry_secondary_threshold,
+	};
 	f->stop_fd = -1;
+	limit_memory(f, c);
 	return f;
+}
+
+void flow_set_secondary(struct flow *f, struct output *secondary)
+{
+	f->secondary = secondary;
+}
+
+void flow_set_keys(struct flow *f, const struct chunk_keys *keys)
+{
+	f->keys = keys;
+}
+
+const struct chunk_keys *flow_keys(const struct flow *f)
+{
+	return f->keys;
+}
+
+bool flow_in_memory(const struct flow *f)
+{
+	return f->in_memory;
 }
 
 static void gate_init(struct gate *g)
@@ -130,13 +184,23 @@ bool flow_open(struct flow *f, struct ingest_hub *hub, struct metrics *m, struct
 		"Times that a chunk was put back because some of its events were rejected for now.");
 	f->n.down = metrics_counter(m, "weir_output_failures_total", labels,
 		"Times that the destination could not be reached or refused everything.");
+	f->n.to_secondary = metrics_counter(m, "weir_output_secondary_chunks_total", labels,
+		"Chunks that <secondary> took because the output could not deliver them.");
+	f->n.given_up = metrics_counter(m, "weir_output_given_up_chunks_total", labels,
+		"Chunks that became dead letters because their retries were used up.");
 	mem_free(labels);
 	f->dead = ingest_hub_dead(hub);
 	gate_init(&f->gate);
 	f->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (f->stop_fd < 0)
 		return err_sys(err, errno, "no descriptor for the flush threads");
-	f->buffer = buffer_open(&f->options, &hooks, &vfs_posix, err);
+	if (f->in_memory) {
+		f->memory = vfs_mem_new();
+		log_warn(f->output->id, "the buffer is in memory (@type memory): an acknowledgement means \"in "
+					"memory\", and a crash or a power cut "
+					"loses what is in it; @type file keeps it");
+	}
+	f->buffer = buffer_open(&f->options, &hooks, f->in_memory ? f->memory : &vfs_posix, err);
 	return f->buffer ? true : err_wrap(err, "the buffer of %s cannot be opened", f->output->id);
 }
 
@@ -252,6 +316,8 @@ static void gate_shut(struct flow *f, const struct chunk_info *info, const struc
 	struct gate *g = &f->gate;
 	counter_add(f->n.down, 1);
 	pthread_mutex_lock(&g->lock);
+	if (!g->down)
+		g->since_ns = clock_mono_ns();
 	g->failures++;
 	int64_t wait = back_off(f, g->failures);
 	if (hold && wait < HOLD_MIN_NS)
@@ -284,21 +350,26 @@ void flush_because(struct flush_report *r, const char *fmt, ...)
 	va_end(ap);
 }
 
+static void commit(struct flow *f, struct chunk *c)
+{
+	struct err err;
+	if (!buffer_commit(f->buffer, c, &err))
+		log_error(f->output->id,
+			"a delivered chunk cannot be removed: it will be delivered again at the next start (its "
+			"documents "
+			"are known then); look at the folder's rights and disk",
+			LOG_S("error", err.text));
+}
+
 static void finish(struct flow *f, struct chunk *c, enum flush_result result, const struct flush_report *report)
 {
 	struct chunk_info info;
-	struct err err;
 	chunk_info(c, &info);
 	switch (result) {
 	case FLUSH_DONE:
 		gate_open(f);
 		counter_add(f->n.chunks_done, 1);
-		if (!buffer_commit(f->buffer, c, &err))
-			log_error(f->output->id,
-				"a delivered chunk cannot be removed: it will be delivered again at the next start "
-				"(its documents "
-				"are known then); look at the folder's rights and disk",
-				LOG_S("error", err.text));
+		commit(f, c);
 		return;
 	case FLUSH_RETRY:
 		gate_open(f);
@@ -322,15 +393,96 @@ static void finish(struct flow *f, struct chunk *c, enum flush_result result, co
 	}
 }
 
+/* A flush thread's means of delivery: the output's, and its secondary's once that is needed. */
+struct flush_thread {
+	void *own, *secondary; /* NULL = not opened yet */
+};
+
+/* How long and how often this chunk, or the destination as a whole, has failed. */
+static enum retry_verdict judge(struct flow *f, const struct chunk_info *info, enum flush_result result)
+{
+	struct gate *g = &f->gate;
+	if (result == FLUSH_RETRY) {
+		int64_t elapsed = info->first_failed_ns ? clock_wall_ns() - info->first_failed_ns : 0;
+		return retry_judge(&f->limits, f->secondary != NULL, (uint64_t)info->attempts + 1, elapsed);
+	}
+	if (!f->secondary || (result != FLUSH_DOWN && result != FLUSH_HOLD))
+		return RETRY_AGAIN; /* an outage uses nothing up */
+	pthread_mutex_lock(&g->lock);
+	uint64_t failures = (uint64_t)g->failures + 1;
+	int64_t elapsed = g->down ? clock_mono_ns() - g->since_ns : 0;
+	pthread_mutex_unlock(&g->lock);
+	return retry_judge(&f->limits, true, failures, elapsed);
+}
+
+static bool deliver_to_secondary(
+	struct flow *f, struct flush_thread *t, struct chunk *c, const struct chunk_info *info, const char *why)
+{
+	const struct output_ops *ops = f->secondary->plugin->output;
+	struct flush_report report = {.retry_after_ns = -1};
+	struct err err;
+	if (!t->secondary && !(t->secondary = ops->flush_open(f->secondary, f->stop_fd, &err)))
+		flush_because(&report, "%s", err.text);
+	else if (ops->flush(t->secondary, c, &report) == FLUSH_DONE) {
+		counter_add(f->n.to_secondary, 1);
+		log_warn(f->output->id,
+			"a chunk could not be delivered for too long: <secondary> has it (retry succeeded by "
+			"secondary)",
+			LOG_S("chunk", info->id), LOG_S("secondary", f->secondary->id), LOG_S("error", why));
+		return true;
+	}
+	log_error(f->output->id, "<secondary> could not take a chunk either: it stays in the buffer",
+		LOG_S("chunk", info->id), LOG_S("secondary", f->secondary->id), LOG_S("error", report.reason));
+	return false;
+}
+
+static bool give_up(struct flow *f, struct chunk *c, const struct chunk_info *info, struct flush_report *report)
+{
+	struct err err;
+	uint64_t events;
+	if (!chunk_rest_bury(f->buffer, c, f->dead, f->output->id, report->reason, &events, &err)) {
+		flush_because(report, "%s", err.text);
+		return false;
+	}
+	counter_add(f->n.given_up, 1);
+	log_error(f->output->id,
+		"Hit limit for retries: what is left of a chunk is dead letters now (`weir deadletter` lists and "
+		"replays "
+		"them); retry_timeout, retry_max_times and retry_forever say how long a chunk is tried",
+		LOG_S("chunk", info->id), LOG_U("retry_times", info->attempts), LOG_U("records", events),
+		LOG_S("error", report->reason));
+	return true;
+}
+
+static void flush_chunk(struct flow *f, struct flush_thread *t, struct chunk *c)
+{
+	struct flush_report report = {.retry_after_ns = -1};
+	struct chunk_info info;
+	enum flush_result result = f->output->plugin->output->flush(t->own, c, &report);
+	chunk_info(c, &info);
+	enum retry_verdict verdict = result == FLUSH_DONE ? RETRY_AGAIN : judge(f, &info, result);
+	bool elsewhere = verdict == RETRY_SECONDARY && deliver_to_secondary(f, t, c, &info, report.reason);
+	if (elsewhere && result != FLUSH_RETRY) {
+		gate_shut(f, &info, &report, result == FLUSH_HOLD);
+		commit(f, c);
+		return;
+	}
+	if (verdict == RETRY_GIVE_UP && !give_up(f, c, &info, &report))
+		result = FLUSH_HOLD;
+	else if (verdict == RETRY_GIVE_UP || elsewhere)
+		result = FLUSH_DONE;
+	finish(f, c, result, &report);
+}
+
 static void *flush_main(void *arg)
 {
 	struct flow *f = arg;
 	const struct output_ops *ops = f->output->plugin->output;
+	struct flush_thread t = {0};
 	struct err err;
 	pthread_setname_np(pthread_self(), "flush");
-	void *thread = NULL;
 	while (!atomic_load(&f->stopping)) {
-		if (!thread && !(thread = ops->flush_open(f->output, f->stop_fd, &err))) {
+		if (!t.own && !(t.own = ops->flush_open(f->output, f->stop_fd, &err))) {
 			log_error(f->output->id, "a flush thread cannot work; it tries again in a while",
 				LOG_S("error", err.text));
 			usleep(500000);
@@ -338,21 +490,17 @@ static void *flush_main(void *arg)
 		}
 		bool probe = gate_pass(f);
 		struct chunk *c = buffer_take(f->buffer, NS_PER_S);
-		if (!c) {
-			if (probe)
-				gate_leave(f);
-			continue;
-		}
-		if (!probe && gate_has_shut(f)) {
+		if (c && (probe || !gate_has_shut(f)))
+			flush_chunk(f, &t, c);
+		else if (c)
 			buffer_release(f->buffer, c);
-			continue;
-		}
-		struct flush_report report = {.retry_after_ns = -1};
-		enum flush_result result = ops->flush(thread, c, &report);
-		finish(f, c, result, &report);
+		else if (probe)
+			gate_leave(f);
 	}
-	if (thread)
-		ops->flush_close(thread);
+	if (t.own)
+		ops->flush_close(t.own);
+	if (t.secondary)
+		f->secondary->plugin->output->flush_close(t.secondary);
 	return NULL;
 }
 
@@ -416,6 +564,7 @@ void flow_free(struct flow *f)
 		pthread_mutex_destroy(&f->gate.lock);
 		pthread_cond_destroy(&f->gate.cond);
 	}
+	vfs_mem_free(f->memory);
 	mem_free(f->threads);
 	mem_free(f->path);
 	mem_free(f);

@@ -14,10 +14,18 @@
 #include "plugin.h"
 
 struct flow;
+struct chunk_keys;
 struct ingest_hub;
 
-/* Checks the section's values against one another and keeps them; opens nothing. */
-struct flow *flow_new(struct output *o, const struct buffer_conf *c, char *take_path);
+/* Checks the section's values against one another and keeps them; opens nothing. by_time: chunks are due by their slice of time. */
+struct flow *flow_new(struct output *o, const struct buffer_conf *c, bool by_time, char *take_path);
+/* While it is built: what has what the output cannot deliver. */
+void flow_set_secondary(struct flow *f, struct output *secondary);
+/* How the output splits chunks; NULL: it does not. */
+void flow_set_keys(struct flow *f, const struct chunk_keys *keys);
+const struct chunk_keys *flow_keys(const struct flow *f);
+/* `@type memory`: nothing of it is on disk. */
+bool flow_in_memory(const struct flow *f);
 void flow_free(struct flow *f); /* stopped; NULL is allowed */
 
 /* Opens the buffer, then starts the flush threads. `on_space` and on_durable hooks are ingest's. */

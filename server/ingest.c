@@ -52,6 +52,8 @@ struct ingest {
 	struct txn *txn; /* of the message that is being handled */
 	unsigned depth;	 /* routers it went through */
 	bool in_error;	 /* in <label @ERROR> */
+	bool lenient;	 /* a refusal is no failure of the message */
+	uint64_t refusals;
 	struct staged staged[STAGES_MAX];
 	unsigned staged_count;
 	/* the run of single events */
@@ -332,6 +334,11 @@ static void give(struct ingest *in, struct buffer *buffer, struct frame *f, stru
 	} else if (admit == BUFFER_REFUSED) {
 		static struct log_limit limit;
 		uint64_t held;
+		in->refusals++;
+		if (in->lenient && in->txn) {
+			f->owner = NULL;
+			atomic_fetch_sub_explicit(&in->txn->pending, 1, memory_order_relaxed);
+		}
 		if (log_allowed(&limit, 10 * NS_PER_S, &held))
 			log_error(in->source->id,
 				"a buffer takes nothing more: messages for it are not acknowledged, so that their "
@@ -346,7 +353,7 @@ static void give(struct ingest *in, struct buffer *buffer, struct frame *f, stru
 	}
 }
 
-static void no_memory(struct ingest *in, size_t bytes, uint32_t count)
+void ingest_no_memory(struct ingest *in, size_t bytes, uint32_t count)
 {
 	static struct log_limit limit;
 	uint64_t held;
@@ -364,7 +371,7 @@ static struct frame *new_frame(
 {
 	struct frame *f = frame_new(type, tag, info, entries.n);
 	if (!f) {
-		no_memory(in, entries.n, count);
+		ingest_no_memory(in, entries.n, count);
 		return NULL;
 	}
 	memcpy(frame_entries(f), entries.p, entries.n);
@@ -443,6 +450,16 @@ void ingest_emit(struct ingest *in, struct output *o, const struct batch *b)
 		ingest_append(in, o, b, (struct span){0}, 0);
 }
 
+bool ingest_try_emit(struct ingest *in, struct output *o, const struct batch *b, bool ignore)
+{
+	uint64_t refusals = in->refusals;
+	bool outer = in->lenient;
+	in->lenient = outer || ignore;
+	ingest_emit(in, o, b);
+	in->lenient = outer;
+	return in->refusals == refusals;
+}
+
 void ingest_route(struct ingest *in, const struct router *r, const struct batch *b)
 {
 	if (in->depth == RELABEL_MAX) {
@@ -517,7 +534,7 @@ void ingest_events(struct ingest *in, struct span tag, struct span head, struct 
 	if (!buf_reserve(&in->run, head.n + entries.n)) {
 		in->run.failed = false; /* what is in it is whole */
 		end_run(in);
-		no_memory(in, entries.n, count);
+		ingest_no_memory(in, entries.n, count);
 		return;
 	}
 	buf_put_span(&in->run, head);

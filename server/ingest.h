@@ -84,12 +84,15 @@ void ingest_append(struct ingest *in, struct output *o, const struct batch *b, s
 
 /* Gives a batch to an output (copy's stores). */
 void ingest_emit(struct ingest *in, struct output *o, const struct batch *b);
+/* The same; true if no buffer refused any of it. With `ignore` a refusal does not keep the message from being acknowledged (it is counted). */
+bool ingest_try_emit(struct ingest *in, struct output *o, const struct batch *b, bool ignore);
 
 /*
  * For filters: an event that failed (a record that cannot be parsed, an expression that cannot be evaluated): to <label @ERROR> if there is one, else to the
  * dead letters, counted. `entry` is the event as in batch.h, `reason` a fixed word, `text` a sentence or NULL.
  */
-void ingest_error(struct ingest *in, const char *plugin_id, const struct batch *b, struct span entry, const char *reason, const char *text);
+void ingest_error(struct ingest *in, const char *plugin_id, const struct batch *b, struct span entry,
+	const char *reason, const char *text);
 
 /* The identity of a part of a batch: the same for the same batch and `what`, so that a repetition of the batch gives repetitions of its parts. */
 void batch_part_key(const struct batch *b, struct span what, uint8_t key[FRAME_KEY_LEN]);
@@ -97,6 +100,9 @@ void batch_part_key(const struct batch *b, struct span what, uint8_t key[FRAME_K
 /* Sends a batch through a router (relabel, rewrite_tag_filter, ...) under the message that is being handled. */
 struct router;
 void ingest_route(struct ingest *in, const struct router *r, const struct batch *b);
+
+/* For outputs that take batches apart: `count` events of the message that is being handled found no memory; it is not acknowledged. */
+void ingest_no_memory(struct ingest *in, size_t bytes, uint32_t count);
 
 /* ---- what the workers share ----------------------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include "plugin.h"
 
 #include <stddef.h>
+#include <string.h>
 
 enum { COPY_NO, COPY_SHALLOW, COPY_DEEP, COPY_MARSHAL };
 
@@ -61,22 +62,53 @@ static const struct conf_schema schema = {
 		"that is down never holds up the others.",
 };
 
+struct store {
+	struct output *output;
+	bool ignore_error;	     /* what it refuses does not keep a message from being acknowledged */
+	bool ignore_if_prev_success; /* the same, if a store before it took the events */
+};
+
 struct copy {
-	struct output **stores;
+	struct store *stores;
 	size_t n;
 };
+
+static bool has_word(const char *text, const char *word)
+{
+	size_t n = strlen(word);
+	for (const char *p = text; (p = strstr(p, word)); p += n)
+		if ((p == text || strchr(" ,\t", p[-1])) && (!p[n] || strchr(" ,\t", p[n])))
+			return true;
+	return false;
+}
 
 static void *create(struct output *o, struct builder *b)
 {
 	const struct copy_conf *c = o->conf;
 	struct copy *copy = mem_zalloc(sizeof *copy);
+	size_t ignoring = 0;
+	bool prev_success = false;
 	copy->stores = mem_array(c->stores.n, sizeof *copy->stores);
 	for (size_t i = 0; i < c->stores.n; i++) {
 		const struct conf_common *store = c->stores.v[i];
-		struct output *made = builder_output(b, store->section);
-		if (made)
+		struct store made = {
+			.output = builder_output(b, store->section),
+			.ignore_error = has_word(store->arg, "ignore_error"),
+			.ignore_if_prev_success = has_word(store->arg, "ignore_if_prev_success"),
+		};
+		if (i == 0 && made.ignore_if_prev_success)
+			conf_report_add(builder_report(b), CONF_ERROR, store->pos,
+				"ignore_if_prev_success must specify 2nd or later <store> directives");
+		ignoring += made.ignore_error;
+		prev_success |= made.ignore_if_prev_success;
+		if (made.output)
 			copy->stores[copy->n++] = made;
 	}
+	if (ignoring == c->stores.n && ignoring > 1 && !prev_success)
+		conf_report_add(builder_report(b), CONF_WARNING, c->common.pos,
+			"ignore_errors are specified in all <store>, but ignore_if_prev_success is not specified. Is "
+			"this "
+			"intended? A message that no store takes would be acknowledged");
 	return copy;
 }
 
@@ -92,8 +124,11 @@ static void destroy(void *self)
 static void emit(struct output *o, struct ingest *in, const struct batch *b)
 {
 	struct copy *copy = o->self;
-	for (size_t i = 0; i < copy->n; i++)
-		ingest_emit(in, copy->stores[i], b);
+	bool taken = false;
+	for (size_t i = 0; i < copy->n; i++) {
+		const struct store *s = &copy->stores[i];
+		taken |= ingest_try_emit(in, s->output, b, s->ignore_error || (s->ignore_if_prev_success && taken));
+	}
 }
 
 static const struct output_ops ops = {.create = create, .destroy = destroy, .emit = emit};

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "buffer_conf.h"
+#include "chunk_keys.h"
 #include "flow.h"
 #include "router.h"
 
@@ -18,7 +19,10 @@ struct list {
 
 struct pipeline {
 	struct list sources, outputs, filters;
-	struct list routers; /* the first one is the top level's */
+	struct list routers;	 /* the first one is the top level's */
+	struct list secondaries; /* outputs in <secondary>: their flow is their primary's */
+	struct list keys;	 /* chunk_keys */
+	struct list memory;	 /* sections made here */
 };
 
 struct builder {
@@ -27,8 +31,9 @@ struct builder {
 	const struct conf_rules *rules;
 	struct metrics *metrics;
 	struct conf_report *report;
-	const char *label;   /* of the section that is being built; "" at the top level */
-	const char *pattern; /* of the <match> or <filter> that is being built */
+	const char *label;	      /* of the section that is being built; "" at the top level */
+	const char *pattern;	      /* of the <match> or <filter> that is being built */
+	const struct output *primary; /* whose <secondary> is being built; NULL = none */
 };
 
 static void add(struct list *l, void *p)
@@ -58,6 +63,16 @@ static struct router *find_router(const struct pipeline *p, const char *label)
 		if (strcmp(router_label(p->routers.v[i]), label) == 0)
 			return p->routers.v[i];
 	return strcmp(label, "@ROOT") == 0 ? p->routers.v[0] : NULL;
+}
+
+const struct conf_rules *builder_rules(struct builder *b)
+{
+	return b->rules;
+}
+
+const struct router *builder_router(struct builder *b)
+{
+	return *b->label ? find_router(b->pipeline, b->label) : b->pipeline->routers.v[0];
 }
 
 const struct router *builder_label(struct builder *b, const char *label, struct conf_pos pos)
@@ -92,11 +107,21 @@ static void unknown_plugin(struct builder *b, enum plugin_kind kind, const struc
 			type->value);
 }
 
+static bool is_taken_in(const struct list *outputs, const char *id)
+{
+	for (size_t i = 0; i < outputs->n; i++)
+		if (strcmp(((struct output *)outputs->v[i])->id, id) == 0)
+			return true;
+	return false;
+}
+
 static const struct plugin *plugin_of(struct builder *b, enum plugin_kind kind, const struct conf_section *s)
 {
 	const struct conf_pair *type = conf_section_get(s, "@type");
 	if (!type)
 		type = conf_section_get(s, "type");
+	if (!type && b->primary)
+		return b->primary->plugin; /* as in fluentd */
 	if (!type || !*type->value) {
 		conf_report_add(b->report, CONF_ERROR, s->pos, "Missing '@type' parameter on <%s> directive", s->name);
 		return NULL;
@@ -112,9 +137,8 @@ static bool id_is_taken(const struct pipeline *p, const char *id)
 	for (size_t i = 0; i < p->sources.n; i++)
 		if (strcmp(((struct source *)p->sources.v[i])->id, id) == 0)
 			return true;
-	for (size_t i = 0; i < p->outputs.n; i++)
-		if (strcmp(((struct output *)p->outputs.v[i])->id, id) == 0)
-			return true;
+	if (is_taken_in(&p->outputs, id) || is_taken_in(&p->secondaries, id))
+		return true;
 	for (size_t i = 0; i < p->filters.n; i++)
 		if (strcmp(((struct filter *)p->filters.v[i])->id, id) == 0)
 			return true;
@@ -206,7 +230,7 @@ struct output *builder_output(struct builder *b, const struct conf_section *sect
 	o->plugin = p;
 	o->conf = conf_make(p->schema, section, b->rules, b->report);
 	o->id = make_id(b, PLUGIN_OUTPUT, p, o->conf);
-	add(&b->pipeline->outputs, o);
+	add(b->primary ? &b->pipeline->secondaries : &b->pipeline->outputs, o);
 	count_output(b, o);
 	if (b->report->errors == errors)
 		o->self = p->output->create(o, b);
@@ -263,30 +287,147 @@ static void build_rules(struct builder *b, struct router *r, const struct conf_s
 
 /* ---- the flow of an output ------------------------------------------------------------------------------------------------ */
 
-void builder_flow(struct builder *b, struct output *o, const struct buffer_conf *c)
+static void report_same_path(struct builder *b, const struct output *o, const struct buffer_conf *c, const char *path)
 {
-	struct buffer_conf *made = NULL;
-	if (!c) {
-		static const struct conf_section none = {.name = "buffer", .arg = ""};
-		c = made = conf_make(&buffer_conf_schema, &none, b->rules, b->report);
+	for (size_t i = 0; i < b->pipeline->outputs.n; i++) {
+		const struct output *other = b->pipeline->outputs.v[i];
+		if (other != o && other->flow && strcmp(flow_path(other->flow), path) == 0)
+			conf_report_add(b->report, CONF_ERROR,
+				c->path ? conf_where(c, "path") : ((struct conf_common *)o->conf)->pos,
+				"Other output '%s' already uses the same buffer path: %s", other->id, path);
 	}
+}
+
+static void make_secondary(struct builder *b, struct output *o, const struct buffer_conf *c)
+{
+	const struct conf_section *own = ((struct conf_common *)o->conf)->section;
+	for (const struct conf_section *s = own ? own->sections : NULL; s; s = s->next) {
+		if (strcmp(s->name, "secondary") != 0)
+			continue;
+		b->primary = o;
+		struct output *secondary = builder_output(b, s);
+		b->primary = NULL;
+		if (!secondary)
+			return;
+		if (!secondary->plugin->output->flush)
+			conf_report_add(b->report, CONF_ERROR, s->pos,
+				"@type %s cannot stand in <secondary>: it keeps nothing; secondary_file, file, "
+				"forward, http and "
+				"elasticsearch can",
+				secondary->plugin->name);
+		else
+			flow_set_secondary(o->flow, secondary);
+		if (c->retry_forever)
+			conf_report_add(b->report, CONF_WARNING, s->pos,
+				"<secondary> with 'retry_forever', only unrecoverable errors are moved to secondary: "
+				"it is "
+				"never used");
+		return;
+	}
+}
+
+/* Gives the output a flow; with `keys` one that splits chunks by them. */
+static void make_flow(struct builder *b, struct output *o, const struct buffer_conf *c, const struct chunk_keys *keys)
+{
 	const char *type = c->common.type;
 	char *path = buffer_conf_path(c, builder_root(b), o->id);
-	if (type && strcmp(type, "file") != 0 && strcmp(type, "file_single") != 0 && strcmp(type, "memory") != 0) {
+	if (type && strcmp(type, "file") != 0 && strcmp(type, "file_single") != 0 && strcmp(type, "memory") != 0)
 		conf_report_add(b->report, CONF_ERROR, conf_where(c, "@type"),
 			"Unknown buffer plugin '%s': file or memory", type);
-	} else {
-		for (size_t i = 0; i < b->pipeline->outputs.n; i++) {
-			const struct output *other = b->pipeline->outputs.v[i];
-			if (other != o && other->flow && strcmp(flow_path(other->flow), path) == 0)
-				conf_report_add(b->report, CONF_ERROR,
-					c->path ? conf_where(c, "path") : ((struct conf_common *)o->conf)->pos,
-					"Other output '%s' already uses the same buffer path: %s", other->id, path);
-		}
-	}
-	o->flow = flow_new(o, c, path);
+	else
+		report_same_path(b, o, c, path);
+	o->flow = flow_new(o, c, keys && chunk_keys_timekey(keys), path);
+	make_secondary(b, o, c);
+}
+
+/* The <buffer> section, or what v0.12's flat parameters of the output's own section amount to. */
+static struct buffer_conf *flat_buffer(struct builder *b, const struct output *o)
+{
+	static const struct conf_section none = {.name = "buffer", .arg = ""};
+	const struct conf_section *own = ((struct conf_common *)o->conf)->section;
+	struct conf_section *flat = own ? buffer_conf_from_flat(own) : NULL;
+	if (flat)
+		add(&b->pipeline->memory, flat);
+	return conf_make(&buffer_conf_schema, flat ? flat : &none, b->rules, b->report);
+}
+
+/* Within <secondary>: true, and there is nothing more to make. */
+static bool borrow_flow(struct builder *b, struct output *o, const struct buffer_conf *c)
+{
+	if (!b->primary)
+		return false;
+	if (c)
+		conf_report_add(b->report, CONF_ERROR, c->common.pos,
+			"<buffer> section cannot be written in <secondary>: it flushes its primary's chunks");
+	o->flow = b->primary->flow;
+	return true;
+}
+
+void builder_flow(struct builder *b, struct output *o, const struct buffer_conf *c)
+{
+	if (borrow_flow(b, o, c))
+		return;
+	struct buffer_conf *made = c ? NULL : flat_buffer(b, o);
+	if (c)
+		buffer_conf_flat_unused(((struct conf_common *)o->conf)->section, b->report);
+	make_flow(b, o, c ? c : made, NULL);
 	if (made)
 		conf_free(&buffer_conf_schema, made);
+}
+
+const struct chunk_keys *builder_split_flow(struct builder *b, struct output *o, const struct buffer_conf *c,
+	const char *default_keys, int64_t default_timekey_ns)
+{
+	if (borrow_flow(b, o, c)) {
+		const struct chunk_keys *keys = flow_keys(o->flow);
+		return keys ? keys : b->pipeline->keys.n ? b->pipeline->keys.v[0] : NULL;
+	}
+	struct buffer_conf *made = c ? NULL : flat_buffer(b, o);
+	if (c)
+		buffer_conf_flat_unused(((struct conf_common *)o->conf)->section, b->report);
+	struct chunk_keys *keys = chunk_keys_new(c ? c : made, default_keys, default_timekey_ns, b->report);
+	add(&b->pipeline->keys, keys);
+	make_flow(b, o, c ? c : made, keys);
+	flow_set_keys(o->flow, keys);
+	if (made)
+		conf_free(&buffer_conf_schema, made);
+	return keys;
+}
+
+const struct output *builder_primary(const struct builder *b)
+{
+	return b->primary;
+}
+
+const struct conf_schema secondary_schema = {
+	.name = "secondary",
+	.title = "secondary of an output",
+	.size = sizeof(struct conf_common),
+	.free_keys = true,
+	.free_sections = true,
+	.help = "An output (`@type`, else the same as outside) for chunks that the output has failed to deliver for "
+		"retry_secondary_threshold of retry_timeout, or of retry_max_times. Without one, a chunk that keeps "
+		"failing by "
+		"itself becomes dead letters, and one whose destination is down stays in the buffer.",
+};
+
+struct output *builder_store(struct builder *b, const struct conf_section *section, const char *without)
+{
+	struct conf_section *copy = mem_alloc(sizeof *copy);
+	struct conf_pair **last = &copy->pairs;
+	*copy = *section;
+	copy->pairs = NULL;
+	add(&b->pipeline->memory, copy);
+	for (const struct conf_pair *p = section->pairs; p; p = p->next) {
+		if (strcmp(p->name, without) == 0)
+			continue;
+		*last = mem_alloc(sizeof **last);
+		**last = *p;
+		(*last)->next = NULL;
+		add(&b->pipeline->memory, *last);
+		last = &(*last)->next;
+	}
+	return builder_output(b, copy);
 }
 
 /* ---- the whole ---------------------------------------------------------------------------------------------------------------- */
@@ -354,6 +495,8 @@ struct pipeline *pipeline_new(const struct conf_section *root, const struct syst
 		.label = "",
 		.pattern = "",
 	};
+	const struct buffer_conf no_keys = {.common.schema = &buffer_conf_schema};
+	add(&p->keys, chunk_keys_new(&no_keys, "", CONF_NIL_INT, report));
 	build_all(&b, root);
 	return p;
 }
@@ -384,6 +527,20 @@ void pipeline_free(struct pipeline *p)
 		mem_free(o->id);
 		mem_free(o);
 	}
+	for (size_t i = 0; i < p->secondaries.n; i++) {
+		struct output *o = p->secondaries.v[i];
+		o->plugin->output->destroy(o->self);
+		conf_free(o->plugin->schema, o->conf);
+		mem_free(o->id);
+		mem_free(o);
+	}
+	for (size_t i = 0; i < p->keys.n; i++)
+		chunk_keys_free(p->keys.v[i]);
+	for (size_t i = 0; i < p->memory.n; i++)
+		mem_free(p->memory.v[i]);
+	mem_free(p->secondaries.v);
+	mem_free(p->keys.v);
+	mem_free(p->memory.v);
 	for (size_t i = 0; i < p->routers.n; i++)
 		router_free(p->routers.v[i]);
 	mem_free(p->sources.v);
@@ -435,6 +592,13 @@ void pipeline_describe(const struct pipeline *p, struct buf *out)
 			buf_printf(out, ", buffer %s", flow_path(o->flow));
 		buf_put_byte(out, '\n');
 	}
+	for (size_t i = 0; i < p->secondaries.n; i++) {
+		const struct output *o = p->secondaries.v[i];
+		buf_printf(out, "  second  %-14s %-24s ", o->plugin->name, o->id);
+		if (o->self && o->plugin->output->describe)
+			o->plugin->output->describe(o, out);
+		buf_put_byte(out, '\n');
+	}
 }
 
 static void show_section(const struct plugin *p, const void *conf, const char *id, struct buf *out)
@@ -456,6 +620,10 @@ void pipeline_show(const struct pipeline *p, struct buf *out)
 	}
 	for (size_t i = 0; i < p->outputs.n; i++) {
 		const struct output *o = p->outputs.v[i];
+		show_section(o->plugin, o->conf, o->id, out);
+	}
+	for (size_t i = 0; i < p->secondaries.n; i++) {
+		const struct output *o = p->secondaries.v[i];
 		show_section(o->plugin, o->conf, o->id, out);
 	}
 }

@@ -31,12 +31,30 @@ struct conf_report *builder_report(struct builder *b);
 struct metrics *builder_metrics(struct builder *b);
 /* Below it plugins keep what must last: <system> root_dir, or weir's state folder. */
 const char *builder_root(struct builder *b);
+const struct conf_rules *builder_rules(struct builder *b);
+/* The router of the rules among which the plugin stands: where an output without @label sends events on to. */
+const struct router *builder_router(struct builder *b);
 /* The router of a label ("@NAME"); NULL and a finding at `pos` if there is no such <label>. */
 const struct router *builder_label(struct builder *b, const char *label, struct conf_pos pos);
 /* Makes an output within another one (<store>, <secondary>). NULL: findings were added. It belongs to the pipeline. */
 struct output *builder_output(struct builder *b, const struct conf_section *section);
-/* Gives an output its buffer. `c` NULL: no <buffer> section, all defaults. */
+/* The same for a section that also holds a parameter of the outer output's, which the inner one must not see. */
+struct output *builder_store(struct builder *b, const struct conf_section *section, const char *without);
+
+/*
+ * Gives an output its buffer, and its <secondary> if there is one. `c` NULL: no <buffer> section; then v0.12's flat parameters, else all defaults. Within a
+ * <secondary> the output gets the primary's flow instead: its chunks are what it flushes.
+ */
 struct buffer_conf;
+struct chunk_keys;
 void builder_flow(struct builder *b, struct output *o, const struct buffer_conf *c);
+/* For an output that splits chunks: default_keys and default_timekey_ns as for chunk_keys_new. The keys are the pipeline's. */
+const struct chunk_keys *builder_split_flow(struct builder *b, struct output *o, const struct buffer_conf *c,
+	const char *default_keys, int64_t default_timekey_ns);
+/* The output whose <secondary> is being built; NULL if it is none. */
+const struct output *builder_primary(const struct builder *b);
+
+/* For tables of buffered outputs: a <secondary> section, which the builder makes. The field is a struct conf_list that nobody needs to look at. */
+extern const struct conf_schema secondary_schema;
 
 #endif

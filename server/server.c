@@ -401,7 +401,7 @@ static bool open_flows(struct server *s, struct err *err)
 			const char *path = flow_path(v[i]->flow);
 			char *parent = mem_strdup(path);
 			char *slash = strrchr(parent, '/');
-			if (slash && slash > parent) {
+			if (slash && slash > parent && !flow_in_memory(v[i]->flow)) {
 				*slash = 0;
 				if (!make_folders(parent, err)) {
 					mem_free(parent);

@@ -71,3 +71,32 @@ enum regexp_result regexp_search(const struct regexp *r, struct span text)
 		return REGEXP_YES;
 	return rc == ONIG_MISMATCH ? REGEXP_NO : REGEXP_LIMIT;
 }
+
+void regexp_room_free(struct regexp_room *room)
+{
+	if (room->region)
+		onig_region_free(room->region, 1);
+	room->region = NULL;
+}
+
+enum regexp_result regexp_groups(
+	const struct regexp *r, struct span text, struct regexp_room *room, struct span *groups, size_t count)
+{
+	const UChar *p = text.n ? text.p : (const UChar *)"", *end = p + text.n;
+	if (!room->region)
+		room->region = onig_region_new();
+	OnigRegion *region = room->region;
+	if (!region)
+		return REGEXP_LIMIT;
+	if (!utf8_valid(text))
+		return REGEXP_NO;
+	int rc = onig_search(r->onig, p, end, p, end, region, ONIG_OPTION_NONE);
+	if (rc < 0)
+		return rc == ONIG_MISMATCH ? REGEXP_NO : REGEXP_LIMIT;
+	for (size_t i = 0; i < count; i++) {
+		bool took = i < (size_t)region->num_regs && region->beg[i] >= 0;
+		groups[i] = took ? span_of(p + region->beg[i], (size_t)(region->end[i] - region->beg[i]))
+				 : (struct span){0};
+	}
+	return REGEXP_YES;
+}

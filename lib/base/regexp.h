@@ -32,4 +32,17 @@ enum regexp_result {
 /* Looks for the expression anywhere in `text`. Text that is no UTF-8 never matches. */
 enum regexp_result regexp_search(const struct regexp *r, struct span text);
 
+/* Where a search puts the places of groups. Zero-initialised; one thread's; regexp_room_free at the end. */
+struct regexp_room {
+	void *region;
+};
+void regexp_room_free(struct regexp_room *room);
+
+/*
+ * The same, with what groups took: after REGEXP_YES groups[0] is the match, groups[n] group n (p NULL: it took no part, or there is none), for
+ * n < count. Numbers are those of Ruby: where there are named groups, plain ones have none.
+ */
+enum regexp_result regexp_groups(
+	const struct regexp *r, struct span text, struct regexp_room *room, struct span *groups, size_t count);
+
 #endif
