@@ -74,28 +74,49 @@ const struct parser_type parser_ltsv = {
 
 /* ---- kv ---- */
 
+#define BLANKS "/\\s+/" /* the default */
+
 static bool create_kv(struct parser *p, const struct parser_maker *m)
 {
 	const char *d = p->conf->kv_delimiter;
 	size_t n = strlen(d);
-	if (n < 2 || d[0] != '/' || d[n - 1] != '/')
+	if (n < 2 || d[0] != '/' || d[n - 1] != '/' || strcmp(d, BLANKS) == 0)
 		return true;
 	p->self = compile(p, m, span_of(d + 1, n - 2), 0, "kv_delimiter");
 	return p->self != NULL;
 }
 
+static void add_pair(const struct parse_run *r, struct span pair)
+{
+	struct span key, value;
+	if (!pair.n) /* Ruby makes a pair of two nils of it, which no document can hold */
+		return;
+	if (cut(pair, span_str(r->p->conf->kv_char), &key, &value))
+		fields_add(r->room, key, value);
+	else
+		fields_add(r->room, pair, (struct span){0});
+}
+
+static bool is_blank(uint8_t c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 static void parse_kv(const struct parse_run *r)
 {
-	struct span pair, key, value, between = span_str(r->p->conf->kv_char);
+	const uint8_t *p = r->text.p, *end = p + r->text.n;
+	struct span pair;
 	struct split s;
+	bool blanks = strcmp(r->p->conf->kv_delimiter, BLANKS) == 0;
 	start_pairs(&s, r, span_str(r->p->conf->kv_delimiter));
-	while (split_next(&s, &pair)) {
-		if (!pair.n) /* Ruby makes a pair of two nils of it, which no document can hold */
-			continue;
-		if (cut(pair, between, &key, &value))
-			fields_add(r->room, key, value);
-		else
-			fields_add(r->room, pair, (struct span){0});
+	while (!blanks && split_next(&s, &pair))
+		add_pair(r, pair);
+	while (blanks && p < end) {
+		const uint8_t *start = p;
+		while (p < end && !is_blank(*p))
+			p++;
+		add_pair(r, span_of(start, (size_t)(p - start)));
+		p += p < end;
 	}
 	fields_finish(r);
 }

@@ -106,7 +106,7 @@ bool ruby_is_number(struct span s)
 	struct digits d = {.n = 0};
 	size_t n = take_digits(&d, s);
 	s = rest(s, n);
-	if (!n)
+	if (!n && !(s.n && *s.p == '.'))
 		return false;
 	if (s.n && *s.p == '.') {
 		d.n = 0;

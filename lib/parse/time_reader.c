@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "parse/ruby_number.h"
+#include "parse/time_fast.h"
 #include "record/json_put.h"
 #include "record/msgpack_scan.h"
 #include "record/time_format.h"
@@ -16,6 +17,7 @@ struct way {
 	enum time_type type; /* not TIME_TYPE_MIXED */
 	struct time_format *format;
 	const struct zone *zone; /* of texts without one */
+	struct time_fast fast;
 };
 
 struct time_reader {
@@ -41,6 +43,7 @@ static bool add_text(struct time_reader *r, const char *format, const struct tim
 		return false;
 	if (format)
 		w->format = time_format_new(format);
+	time_fast_compile(&w->fast, format);
 	r->n++;
 	return true;
 }
@@ -120,6 +123,14 @@ static bool seconds_and_fraction(struct span text, struct event_time *out)
 static bool read_text(const struct way *w, struct span text, struct event_time now, struct event_time *out)
 {
 	struct time_parsed parsed;
+	struct time_fast_parsed fast;
+	int64_t now_local = now.sec + (w->fast.has_year ? 0 : zone_offset(w->zone, now.sec, NULL));
+	if (time_fast_read(&w->fast, text, now_local, &fast)) {
+		*out = fast.time;
+		if (!fast.has_zone)
+			out->sec = zone_to_utc(w->zone, out->sec);
+		return true;
+	}
 	if (!w->format)
 		return time_guess(text, now, w->zone, out);
 	now.sec += zone_offset(w->zone, now.sec, NULL);
@@ -165,6 +176,16 @@ static bool read_number(const struct time_reader *r, struct span text, struct ev
 	return false;
 }
 
+/* Seconds with a fraction of up to six digits, which are what people write: true if they are the number's shortest text. */
+static bool microseconds(double d, struct event_time *out)
+{
+	if (!(d >= 0 && d < 4e9))
+		return false;
+	int64_t us = (int64_t)(d * 1e6 + 0.5);
+	*out = (struct event_time){us / 1000000, (uint32_t)(us % 1000000) * 1000};
+	return (double)us / 1e6 == d;
+}
+
 bool time_reader_value(const struct time_reader *r, struct span value, struct event_time now, struct event_time *out)
 {
 	const uint8_t *p = value.p;
@@ -183,6 +204,8 @@ bool time_reader_value(const struct time_reader *r, struct span value, struct ev
 		return read_number(r, span_of(text, (size_t)snprintf(text, sizeof text, "%" PRId64, t.i)), out);
 	case MP_FLOAT32:
 	case MP_FLOAT64:
+		if (!r->mixed && r->ways[0].type == TIME_TYPE_FLOAT && microseconds(t.d, out))
+			return true;
 		n = json_format_double(t.d, text);
 		return !memchr(text, 'e', n) && read_number(r, span_of(text, n), out);
 	default:
