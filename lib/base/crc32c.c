@@ -1,7 +1,7 @@
 /*
- * The instruction of the processor has a latency of three cycles and starts one a cycle, so three stretches of the input
- * are worked on side by side and then joined. Joining needs the effect of "n zero bytes follow" on a checksum: a linear map of
- * 32 bits, kept as four tables of 256 for each of the two stretch lengths.
+ * The instruction of the processor has a latency of three cycles and starts one a cycle, so three stretches of the
+ * input are worked on side by side and then joined. Joining needs the effect of "n zero bytes follow" on a checksum:
+ * a linear map of 32 bits, kept as four tables of 256 for each of the two stretch lengths.
  */
 #include "base/crc32c.h"
 

@@ -1,6 +1,6 @@
 /*
- * crc32c.h: CRC-32C (Castagnoli, RFC 3720 appendix B), with the processor's instruction where it has one (looked for once, at
- * start-up). Any thread.
+ * crc32c.h: CRC-32C (Castagnoli, RFC 3720 appendix B), with the processor's instruction where it has one (looked for
+ * once, at start-up). Any thread.
  */
 #ifndef WEIR_BASE_CRC32C_H
 #define WEIR_BASE_CRC32C_H

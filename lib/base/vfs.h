@@ -1,7 +1,7 @@
 /*
- * vfs.h: the few file operations that durable data goes through, as a table, so that tests put in a disk that forgets unsynced writes,
- * tears them, fills up, or fails the n-th call. Each behaves as the system call of its name: -1 and errno on failure.
- * Nothing else in lib/buffer touches files. Any thread.
+ * vfs.h: the few file operations that durable data goes through, as a table, so that tests put in a disk that forgets
+ * unsynced writes, tears them, fills up, or fails the n-th call. Each behaves as the system call of its name: -1 and
+ * errno on failure. Nothing else in lib/buffer touches files. Any thread.
  */
 #ifndef WEIR_BASE_VFS_H
 #define WEIR_BASE_VFS_H
@@ -20,7 +20,10 @@ struct vfs {
 	int (*fdatasync)(void *ctx, int fd);
 	int (*fsync)(void *ctx, int fd);
 	int (*sync_dir)(void *ctx, const char *path); /* open, fsync, close of a folder */
-	/* Asks for the file's clean pages to be forgotten, so that the next read shows what the disk has. No more than a wish. */
+	/*
+	 * Asks for the file's clean pages to be forgotten, so that the next read shows what the disk has. No more
+	 * than a wish.
+	 */
 	void (*drop_cache)(void *ctx, int fd);
 	int (*ftruncate)(void *ctx, int fd, off_t n);
 	int (*rename)(void *ctx, const char *from, const char *to);
@@ -31,7 +34,10 @@ struct vfs {
 	int (*list)(void *ctx, const char *path, void (*each)(void *arg, const char *name), void *arg);
 	/* Bytes an unprivileged user may still write on the file system of path; -1 if that is not known. */
 	int64_t (*free_bytes)(void *ctx, const char *path);
-	/* Why the file system of path is a doubtful place for durable data, in words for a warning; NULL if nothing is known. */
+	/*
+	 * Why the file system of path is a doubtful place for durable data, in words for a warning; NULL if nothing
+	 * is known.
+	 */
 	const char *(*doubt)(void *ctx, const char *path);
 	/* An exclusive lock on an open file, held until it is closed; does not wait (EWOULDBLOCK). */
 	int (*lock)(void *ctx, int fd);

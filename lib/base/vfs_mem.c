@@ -1,6 +1,7 @@
 /*
- * A file is an array of blocks, so that it grows without being copied. `lock` covers names, descriptors and reference counts; each
- * file's own lock covers its bytes, so that a reader of one file does not wait for the writer of another.
+ * A file is an array of blocks, so that it grows without being copied. `lock` covers names, descriptors and reference
+ * counts; each file's own lock covers its bytes, so that a reader of one file does not wait for the writer of
+ * another.
  */
 #include "base/vfs_mem.h"
 
@@ -43,7 +44,10 @@ static int fail(int code)
 	return -1;
 }
 
-/* ---- one file's bytes; its lock is held ---------------------------------------------------------------------------- */
+/*
+ * ---- one file's bytes; its lock is held
+ * ----------------------------------------------------------------------------
+ */
 
 static void file_cut(struct file *f, size_t n)
 {
@@ -113,7 +117,10 @@ static size_t file_read(const struct file *f, size_t at, uint8_t *p, size_t n)
 	return done;
 }
 
-/* ---- names and descriptors; mem_vfs.lock is held -------------------------------------------------------------------- */
+/*
+ * ---- names and descriptors; mem_vfs.lock is held
+ * --------------------------------------------------------------------
+ */
 
 static struct file *file_new(bool is_dir)
 {

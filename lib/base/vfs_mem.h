@@ -1,6 +1,6 @@
 /*
- * vfs_mem.h: files in memory: what `@type memory` buffers lie on, and what tests and fuzz targets plant files in. The same code
- * runs on it as on a disk; a sync does nothing, and all is gone with the process.
+ * vfs_mem.h: files in memory: what `@type memory` buffers lie on, and what tests and fuzz targets plant files in. The
+ * same code runs on it as on a disk; a sync does nothing, and all is gone with the process.
  *
  * Paths are plain strings: no links, no ".", ".."; a folder exists when mkdir made it. Any thread.
  */

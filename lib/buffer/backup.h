@@ -1,6 +1,6 @@
 /*
- * backup.h: what is kept for a person to look at: damaged pieces and torn ends in backup/NAME.FROM-TO (offsets in hex), whole files that
- * cannot be read in backup/NAME.chunk. Any thread.
+ * backup.h: what is kept for a person to look at: damaged pieces and torn ends in backup/NAME.FROM-TO (offsets in
+ * hex), whole files that cannot be read in backup/NAME.chunk. Any thread.
  */
 #ifndef WEIR_BUFFER_BACKUP_H
 #define WEIR_BUFFER_BACKUP_H

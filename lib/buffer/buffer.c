@@ -19,6 +19,7 @@ enum {
 	FILE_MODE = 0600,
 };
 #define LOG_INTERVAL_NS (60 * NS_PER_S)
+#define INTERVAL_MAX_NS (INT64_MAX / 4) /* 73 years: a sum with the time does not overflow */
 
 char *buffer_path(const struct buffer *b, const char *name, const char *suffix)
 {
@@ -107,9 +108,8 @@ static void tell_full(struct buffer *b)
 	uint64_t held;
 	if (log_allowed(&b->full_log, LOG_INTERVAL_NS, &held))
 		log_warn(b->name,
-			"the buffer is full: its senders have to wait or are refused until chunks are delivered; look "
-			"at why delivery "
-			"is slow, or raise total_limit_size",
+			"the buffer is full: its senders have to wait or are refused until chunks are delivered; "
+			"look at why delivery is slow, or raise total_limit_size",
 			LOG_S("path", b->path), LOG_U("total_limit_size", b->o.total_limit_size),
 			LOG_U("used", b->used_bytes), LOG_U("held_back", held));
 }
@@ -199,7 +199,9 @@ void buffer_settle(struct buffer *b)
 	pthread_mutex_unlock(&b->lock);
 }
 
-/* ---- what is there ------------------------------------------------------------------------------------------------ */
+/*
+ * ---- what is there ------------------------------------------------------------------------------------------------
+ */
 
 static void add_sum(const struct queue_sum *sum, struct buffer_stats *s)
 {
@@ -241,8 +243,8 @@ bool buffer_is_empty(struct buffer *b)
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
 /*
- * Makes the folder `path`, whose last part begins at `last`, and syncs its name in the folder above: also if it was there,
- * because an earlier life may have died between the two. 0 or an errno value.
+ * Makes the folder `path`, whose last part begins at `last`, and syncs its name in the folder above: also if it was
+ * there, because an earlier life may have died between the two. 0 or an errno value.
  */
 static int make_folder(const struct buffer *b, char *path, char *last)
 {
@@ -327,6 +329,8 @@ static struct buffer *buffer_new(
 	b->path = mem_strndup(o->path, len);
 	b->backup_path = mem_printf("%s/backup", b->path);
 	b->o = *o;
+	if (b->o.flush_interval_ns > INTERVAL_MAX_NS)
+		b->o.flush_interval_ns = INTERVAL_MAX_NS;
 	b->hooks = *hooks;
 	b->vfs = vfs;
 	b->lock_fd = -1;

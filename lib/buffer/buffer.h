@@ -1,21 +1,22 @@
 /*
  * buffer.h: the durable buffer of one output: frames in, chunks out.
  *
- *     workers --buffer_append--> [list] --writer thread--> stage chunk file --sealed--> queue --buffer_take--> flush threads
- *                                            '-- on_durable (acks)                         commit | retry
+ *     workers --buffer_append--> [list] --writer thread--> stage chunk file --sealed--> queue --buffer_take--> flush
+ *                                            '-- on_durable (acks)                             threads: commit | retry
  *
  * Promises, cited in code and tests:
  *   P1  on_durable(error 0) is called only after the frame's bytes, the file's size and the file's name are synced.
  *   P2  a chunk file goes only after every event in it was delivered or durably buried (the taker says so).
- *   P3  what was durable is found again after any crash; nothing is delivered that was not durable; a recovered chunk is
- *       never appended to.
+ *   P3  what was durable is found again after any crash; nothing is delivered that was not durable; a recovered chunk
+ *       is never appended to.
  *   P4  memory, descriptors and start-up time do not grow with the backlog; disk use stays under total_limit_size.
- *   P5  damage costs the frame that it hit; it is kept in backup/, counted and reported; nothing that was not understood is
- *       deleted.
+ *   P5  damage costs the frame that it hit; it is kept in backup/, counted and reported; nothing that was not
+ *       understood is deleted.
  * The format is in chunk_format.h, which says why it is so.
  *
- * Threads: every function may be called from any thread unless it says otherwise. One writer thread a buffer does all writing
- * of frames. on_durable and on_space are called by the writer (or the thread that committed) without a lock held.
+ * Threads: every function may be called from any thread unless it says otherwise. One writer thread a buffer does all
+ * writing of frames. on_durable and on_space are called by the writer (or the thread that committed) without a lock
+ * held.
  */
 #ifndef WEIR_BUFFER_BUFFER_H
 #define WEIR_BUFFER_BUFFER_H
@@ -64,14 +65,17 @@ struct buffer_stats {
 	uint64_t write_errors, sync_errors, damaged_frames, damaged_bytes, torn_bytes;
 	uint64_t dropped_chunks, dropped_records; /* drop_oldest_chunk */
 	bool full;				  /* admit says BUFFER_WAIT or BUFFER_REFUSED: total_limit_size */
-	bool disk_full; /* admit says BUFFER_WAIT: no space on the device, or less than min_free_bytes */
-	int write_errno; /* admit says BUFFER_WAIT: why the last write failed; it is tried again each second; 0 = all is well */
+	bool disk_full;	 /* admit says BUFFER_WAIT: no space on the device, or less than min_free_bytes */
+	int write_errno; /* admit says BUFFER_WAIT: why the last write failed; 0 = all is well */
 	bool refusing;	 /* admit refuses for good: syncs fail again and again; delivery goes on */
 	bool recovering; /* chunks left unsealed by a crash are still being looked through */
 };
 
 struct buffer_hooks {
-	/* Takes a list of frames, each with its `error`: in the order of their appending for each thread that appended. */
+	/*
+	 * Takes a list of frames, each with its `error`: in the order of their appending for each thread that
+	 * appended.
+	 */
 	void (*on_durable)(void *arg, struct frame *list);
 	/* After buffer_admit said BUFFER_WAIT: there may be room again. */
 	void (*on_space)(void *arg);
@@ -79,32 +83,38 @@ struct buffer_hooks {
 };
 
 /*
- * Locks the folder (a second opener, in this or another process, is refused with a clear text), reads the head and tail of each chunk
- * file, starts the writer, and looks through what a crash left unsealed in the background. `o` is copied. A chunk of a
- * newer format version is an error that touches nothing.
+ * Locks the folder (a second opener, in this or another process, is refused with a clear text), reads the head and
+ * tail of each chunk file, starts the writer, and looks through what a crash left unsealed in the background. `o` is
+ * copied. A chunk of a newer format version is an error that touches nothing.
  */
 struct buffer *buffer_open(
 	const struct buffer_options *o, const struct buffer_hooks *hooks, const struct vfs *vfs, struct err *err);
 
-/* Room for a frame of `bytes` payload? BUFFER_OK reserves nothing: several callers at once may go over by a message each. */
+/*
+ * Room for a frame of `bytes` payload? BUFFER_OK reserves nothing: several callers at once may go over by a message
+ * each.
+ */
 enum buffer_admit { BUFFER_OK, BUFFER_WAIT, BUFFER_REFUSED };
 enum buffer_admit buffer_admit(struct buffer *b, size_t bytes);
 
 /*
- * Takes a list of frames. Never waits. Frames of one list are written in order. `stage` names the stage chunk that they go to, for
- * outputs that split chunks by key (empty = the only one); its bytes are copied and found again in chunk_stage. `due_ns` (wall
- * clock, 0 = none) is when such a chunk is queued at the latest, whatever the flush mode.
+ * Takes a list of frames. Never waits. Frames of one list are written in order. `stage` names the stage chunk that
+ * they go to, for outputs that split chunks by key (empty = the only one); its bytes are copied and found again in
+ * chunk_stage. `due_ns` (wall clock, 0 = none) is when such a chunk is queued at the latest, whatever the flush mode.
  */
 void buffer_append(struct buffer *b, struct frame *list, struct span stage, int64_t due_ns);
 
-/* Queues every stage chunk that holds a frame and lets waiting retries be taken at once (SIGUSR1, shutdown). Does not wait. */
+/*
+ * Queues every stage chunk that holds a frame and lets waiting retries be taken at once (SIGUSR1, shutdown). Does not
+ * wait.
+ */
 void buffer_flush_all(struct buffer *b);
 
 void buffer_stats(struct buffer *b, struct buffer_stats *s);
 
 /*
- * Ends input: waits until everything appended is durable or has failed, seals the stage chunks into the queue, ends the writer.
- * After it buffer_append must not be called.
+ * Ends input: waits until everything appended is durable or has failed, seals the stage chunks into the queue, ends
+ * the writer. After it buffer_append must not be called.
  */
 void buffer_end_input(struct buffer *b);
 
@@ -120,12 +130,15 @@ void buffer_close(struct buffer *b);
 /* ---- the taking side: flush threads ----------------------------------------------------------------------------- */
 
 /*
- * The oldest chunk that is due, waiting for one up to timeout_ns (< 0: for ever). NULL: none in that time, or buffer_end_output was called. The
- * caller owns the chunk until it gives it to exactly one of commit, retry, release.
+ * The oldest chunk that is due, waiting for one up to timeout_ns (< 0: for ever). NULL: none in that time, or
+ * buffer_end_output was called. The caller owns the chunk until it gives it to exactly one of commit, retry, release.
  */
 struct chunk *buffer_take(struct buffer *b, int64_t timeout_ns);
 
-/* Everything in it is delivered or buried: removes its files. False (err filled, alarm) if they cannot be removed: it may be delivered again. */
+/*
+ * Everything in it is delivered or buried: removes its files. False (err filled, alarm) if they cannot be removed: it
+ * may be delivered again.
+ */
 bool buffer_commit(struct buffer *b, struct chunk *c, struct err *err);
 
 /* Back into the queue, not to be taken again for delay_ns; counts an attempt. */
@@ -178,8 +191,9 @@ struct chunk_pending {
 };
 
 /*
- * Everything before (next_offset, next_index) is done, except what `pending` lists (sorted); everything from there on is not yet tried. Kept beside
- * the chunk file in NAME.progress; a missing or damaged one means "from the beginning", which repeats events whose ids Elasticsearch knows.
+ * Everything before (next_offset, next_index) is done, except what `pending` lists (sorted); everything from there on
+ * is not yet tried. Kept beside the chunk file in NAME.progress; a missing or damaged one means "from the beginning",
+ * which repeats events whose ids Elasticsearch knows.
  */
 struct chunk_progress {
 	uint64_t next_offset;

@@ -2,8 +2,8 @@
  * buffer_impl.h: what the files of lib/buffer know of each other.
  *
  * Who may touch what:
- *   b->lock      incoming list, stage table, queue, counters, `wanted`. Held for short pieces of memory work only, never over a
- *                call of vfs or of a hook. It is the only lock.
+ *   b->lock      incoming list, stage table, queue, counters, what is wanted. Held for short pieces of memory work
+ *                only, never over a call of vfs or of a hook. It is the only lock.
  *   the writer   struct writer, the `file` and `chunk` links of each stage.
  *   the taker    a chunk in state TAKEN; start-up's thread one in LOST_TAIL.
  *   atomics      written under the lock, read anywhere.
@@ -113,7 +113,10 @@ void buffer_use(struct buffer *b, uint64_t more, uint64_t less);
 
 /* taker.c */
 
-/* Removes a chunk's files, progress last. 0 or an errno value: then the chunk's file is still there. Notes that the folder is to be synced. */
+/*
+ * Removes a chunk's files, progress last. 0 or an errno value: then the chunk's file is still there. Notes that the
+ * folder is to be synced.
+ */
 int buffer_remove_files(struct buffer *b, const struct chunk *c);
 
 /* buffer.c */

@@ -219,11 +219,6 @@ int chunk_file_seal(struct chunk_file *f, const struct chunk_seal *holes)
 	return code;
 }
 
-uint64_t chunk_file_cost(const struct frame *f)
-{
-	return chunk_format_block_up(frame_disk_size(f));
-}
-
 void chunk_file_close(struct chunk_file *f)
 {
 	if (f->fd < 0)

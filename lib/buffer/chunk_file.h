@@ -1,6 +1,6 @@
 /*
- * chunk_file.h: the writing side of one chunk file: NAME.new with its first group, NAME.chunk from then on, sealed at the end. One
- * thread. Functions that return int give 0 or an errno value; none of them logs, retries or decides.
+ * chunk_file.h: the writing side of one chunk file: NAME.new with its first group, NAME.chunk from then on, sealed at
+ * the end. One thread. Functions that return int give 0 or an errno value; none of them logs, retries or decides.
  */
 #ifndef WEIR_BUFFER_CHUNK_FILE_H
 #define WEIR_BUFFER_CHUNK_FILE_H
@@ -37,8 +37,8 @@ struct chunk_file {
 int chunk_file_create(struct chunk_file *f, mode_t mode);
 
 /*
- * Writes a group: the frames of a list linked by stage_next, none of them empty of sense; the head block first in a new file. After an
- * error the file may hold a part of it beyond f->end: chunk_file_roll_back.
+ * Writes a group: the frames of a list linked by stage_next, none of them empty of sense; the head block first in a
+ * new file. After an error the file may hold a part of it beyond f->end: chunk_file_roll_back.
  */
 int chunk_file_append(struct chunk_file *f, struct frame *group);
 
@@ -55,11 +55,11 @@ int chunk_file_sync_name(struct chunk_file *f);
 /* Writes a mark. Nothing is synced. On an error it is rolled back as well as can be. */
 int chunk_file_mark(struct chunk_file *f);
 
-/* Writes the seal at f->end, which has the place of `holes` in it if that is not NULL. Nothing is synced. The size is then f->end + CHUNK_BLOCK. */
+/*
+ * Writes the seal at f->end, which has the place of `holes` in it if that is not NULL. Nothing is synced. The size is
+ * then f->end + CHUNK_BLOCK.
+ */
 int chunk_file_seal(struct chunk_file *f, const struct chunk_seal *holes);
-
-/* Bytes that a group of one frame would add to the file, at most. */
-uint64_t chunk_file_cost(const struct frame *f);
 
 /* What is in it stays. */
 void chunk_file_close(struct chunk_file *f);

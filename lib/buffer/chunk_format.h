@@ -10,12 +10,12 @@
  *     +------------+-------------------------+-----------------+--------+-----------+
  *                  ^ multiple of 4,096       ^                 ^        ^
  *
- * A *group* is what one fdatasync covers. Each begins on a block of 4,096 bytes, so that a block that holds acknowledged frames
- * is never written again: a power cut may leave a sector that was being rewritten in any state.
+ * A *group* is what one fdatasync covers. Each begins on a block of 4,096 bytes, so that a block that holds
+ * acknowledged frames is never written again: a power cut may leave a sector that was being rewritten in any state.
  *
  *
- * Head block: H bytes, zeros where nothing is said. It holds two equal copies, A at 0 and B at H / 2, because without the id that is in
- * it not one frame of the file can be read. A third copy is in the seal.
+ * Head block: H bytes, zeros where nothing is said. It holds two equal copies, A at 0 and B at H / 2, because without
+ * the id that is in it not one frame of the file can be read. A third copy is in the seal.
  *
  *      offset  bytes
  *           0      8   magic: 89 57 43 48 4b 0d 0a 1a (as PNG's: a transfer as text breaks it visibly)
@@ -51,8 +51,9 @@
  *          56      8   place: the frame's own offset, xor the id's first eight bytes
  *          64      L   tag, info, entries
  *
- * A frame is *valid* at an offset if its place says that offset, its head's CRC is right, its fields make sense, its number is higher
- * than that of the last valid frame before it, its payload ends inside the file, and the payload's CRC is right.
+ * A frame is *valid* at an offset if its place says that offset, its head's CRC is right, its fields make sense, its
+ * number is higher than that of the last valid frame before it, its payload ends inside the file, and the payload's
+ * CRC is right.
  *
  *   - A CRC of its own for the head makes L trustworthy: a damaged payload costs one frame, not the rest of the file.
  *   - The id goes into all three checks, so neither remains of an old file nor frames that a sender has put into its
@@ -64,18 +65,21 @@
  *     file and is still the same frame.
  *
  *
- * Holes. A reader that finds no valid frame where one should be looks for the next one in steps of 8 bytes: what lies between is a
- * hole. A hole that begins below the highest `synced` of any valid frame is *damage*: the place had been durable.
- * Otherwise it is the *torn* end of a group that never was acknowledged: what a power cut leaves. Nothing is cut
- * at the first hole: what is valid behind it is kept.
+ * Holes. A reader that finds no valid frame where one should be looks for the next one in steps of 8 bytes: what lies
+ * between is a hole. A hole that begins below the highest `synced` of any valid frame is *damage*: the place had been
+ * durable. So is one that begins at H, because a file gets its name after its first group was synced. Any other is the
+ * *torn* end of a group that never was acknowledged: what a power cut leaves. Nothing is cut at the first hole: what
+ * is valid behind it is kept.
  *
- * Mark: a frame without payload in a group of its own, written (and not synced) when a file has been quiet for a second. Its
- * `synced` proves the last group, which no later frame does.
+ * Mark: a frame without payload in a group of its own, written (and not synced) when a file has been quiet for a
+ * second. Its `synced` proves the last group, which no later frame does.
  *
- * Seal: the last frame of a finished file: 64 + 4,032 bytes, at size - 4,096, so that it is found without reading the rest. A file that
- * ends in a valid seal is complete and is not looked through at start-up: its frames are checked when they are read. A file without one
- * (a crash) is looked through once, its torn end is cut, and it is sealed; nothing is ever appended to it, because its last frames may
- * have been read. The seal is not synced: without it the file is looked through again, no more. Its payload:
+ * Seal: the last frame of a finished file: 64 + 4,032 bytes, at size - 4,096, so that it is found without reading the
+ * rest. A file that ends in a valid seal is complete and is not looked through at start-up: its frames are checked
+ * when they are read. A file without one (a crash) is looked through once, its torn end is cut, and it is sealed;
+ * nothing is ever appended to it, because its last frames may have been read. The seal is not synced: without it the
+ * file is looked through again, no more. Nor need a mark before it be there: the seal's own `synced` says which holes
+ * are damage. Its payload:
  *
  *      offset  bytes
  *           0      8   events in the data and dead-letter frames
@@ -86,12 +90,12 @@
  *          32      4   1 = there are more holes than are listed
  *          36      4   C: bytes of the head's third copy, 0 = it does not fit (a very long stage key)
  *          40     24   zeros
- *          64  64*16   K times: from, to (8 bytes each): holes that were copied to backup/ and told when the file was sealed
+ *          64  64*16   K times: from, to (8 bytes each): holes that were told when the file was sealed
  *        1088      C   the head's copy
  *
- * Names: CCCCCCCCCCCCCCCC-RRRRRRRR.chunk: the time of creation in ns and a random part, in hex, so that the sorted names are in order of
- * creation. Nothing in a name comes from the net. `.new` instead of `.chunk` until the first group is durable: nothing in it was
- * acknowledged, it is removed at start-up. `.progress` beside it: progress.c.
+ * Names: CCCCCCCCCCCCCCCC-RRRRRRRR.chunk: the time of creation in ns and a random part, in hex, so that the sorted
+ * names are in order of creation. Nothing in a name comes from the net. `.new` instead of `.chunk` until the first
+ * group is durable: nothing in it was acknowledged, it is removed at start-up. `.progress` beside it: progress.c.
  *
  * Versions:
  *   1  weir 0.1

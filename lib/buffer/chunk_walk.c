@@ -45,7 +45,10 @@ static int hold(struct chunk_walk *w, uint64_t at, size_t n)
 	if (want < n)
 		want = n;
 	if (want > w->buf_cap) {
-		/* Room for a whole step even in a short file: the buffer is seldom grown, and a frame of a peer's size may not fit. */
+		/*
+		 * Room for a whole step even in a short file: the buffer is seldom grown, and a frame of a peer's
+		 * size may not fit.
+		 */
 		size_t cap = want < STEP && w->end > STEP ? STEP : want;
 		uint8_t *p = mem_try_realloc(w->buf, cap);
 		if (!p)

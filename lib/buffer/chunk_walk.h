@@ -1,6 +1,6 @@
 /*
- * chunk_walk.h: one way through the frames and holes of a chunk file, by the rule of chunk_format.h. For the readers and for
- * start-up. One thread.
+ * chunk_walk.h: one way through the frames and holes of a chunk file, by the rule of chunk_format.h. For the readers
+ * and for start-up. One thread.
  */
 #ifndef WEIR_BUFFER_CHUNK_WALK_H
 #define WEIR_BUFFER_CHUNK_WALK_H
@@ -50,8 +50,8 @@ void chunk_walk_stop(struct chunk_walk *w);
 void chunk_walk_seek(struct chunk_walk *w, uint64_t at);
 
 /*
- * The next frame or hole. Marks and seals are frames here. Zeros up to the end are no hole where nothing is known to have
- * been durable.
+ * The next frame or hole. Marks and seals are frames here. Zeros up to the end are no hole where nothing is known to
+ * have been durable.
  */
 enum chunk_walk_is chunk_walk_next(struct chunk_walk *w, struct chunk_walk_item *item);
 

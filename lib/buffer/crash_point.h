@@ -37,7 +37,10 @@ enum crash_point {
 
 extern const char *const crash_point_names[CRASH_COUNT];
 
-/* Tests only, set before buffer_open: called at each step with its name, in the thread that did it, no lock held. NULL in production. */
+/*
+ * Tests only, set before buffer_open: called at each step with its name, in the thread that did it, no lock held.
+ * NULL in production.
+ */
 extern void (*buffer_crash_point)(const char *name);
 
 static inline void crash_point(enum crash_point p)

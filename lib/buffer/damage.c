@@ -25,8 +25,7 @@ bool damage_report(struct buffer *b, struct chunk *c, int fd, const struct damag
 		pthread_mutex_unlock(&b->lock);
 		log_info(b->name,
 			"the last group of a chunk was torn by a crash, which is normal: it never was acknowledged; "
-			"its bytes "
-			"are kept in backup/",
+			"its bytes are kept in backup/",
 			LOG_S("chunk", c->name), LOG_U("from", hole->from), LOG_U("to", hole->to),
 			LOG_S("error", code ? strerror(code) : NULL));
 		return code == 0;
@@ -36,8 +35,7 @@ bool damage_report(struct buffer *b, struct chunk *c, int fd, const struct damag
 	if (log_allowed(&b->damage_log, NS_PER_S, &held))
 		log_error(b->name,
 			"a chunk is damaged: frames in it are lost, all others are delivered, the damaged bytes are "
-			"kept in "
-			"backup/; check the disk",
+			"kept in backup/; check the disk",
 			LOG_S("path", b->path), LOG_S("chunk", c->name), LOG_U("frames", hole->lost),
 			LOG_U("from", hole->from), LOG_U("to", hole->to), LOG_S("error", code ? strerror(code) : NULL),
 			LOG_U("held_back", held));

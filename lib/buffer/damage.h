@@ -1,4 +1,7 @@
-/* damage.h: what becomes of the holes that are met in a chunk: kept, counted, told. For whoever owns the chunk at the time. */
+/*
+ * damage.h: what becomes of the holes that are met in a chunk: kept, counted, told. For whoever owns the chunk at the
+ * time.
+ */
 #ifndef WEIR_BUFFER_DAMAGE_H
 #define WEIR_BUFFER_DAMAGE_H
 
@@ -11,8 +14,8 @@ struct damage_hole {
 };
 
 /*
- * Nothing happens if the chunk knows the hole already. False if it could not be copied; if it is damage the chunk's file is then
- * kept when the chunk is committed (keep_file).
+ * Nothing happens if the chunk knows the hole already. False if it could not be copied; if it is damage the chunk's
+ * file is then kept when the chunk is committed (keep_file).
  */
 bool damage_report(struct buffer *b, struct chunk *c, int fd, const struct damage_hole *hole);
 

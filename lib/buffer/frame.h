@@ -1,8 +1,8 @@
 /*
  * frame.h: what lies in a chunk file: the events of one message (or of a run of single-event messages) under one tag.
  *
- * A frame is one block of memory: this head, then the payload exactly as it goes to disk (tag, info, entries). It has one
- * owner at a time: the producer, then the buffer, then the on_durable hook, which frees it.
+ * A frame is one block of memory: this head, then the payload exactly as it goes to disk (tag, info, entries). It has
+ * one owner at a time: the producer, then the buffer, then the on_durable hook, which frees it.
  */
 #ifndef WEIR_BUFFER_FRAME_H
 #define WEIR_BUFFER_FRAME_H
@@ -12,8 +12,9 @@
 struct stage;
 
 /*
- * Identity of a frame, the greater part of its events' document ids. Frames with equal keys hold the same events: a sender's
- * repetition of a chunk gets the key that the first copy got; every other frame gets one that was never used before.
+ * Identity of a frame, the greater part of its events' document ids. Frames with equal keys hold the same events: a
+ * sender's repetition of a chunk gets the key that the first copy got; every other frame gets one that was never used
+ * before.
  */
 #define FRAME_KEY_LEN 12
 
@@ -49,8 +50,8 @@ struct frame {
 };
 
 /*
- * A frame with its tag and info copied in and room for `entries_cap` bytes of entries. NULL without memory or if a length
- * is over the format's limits (tag 65,535 bytes, info 1 MiB, payload 2^31).
+ * A frame with its tag and info copied in and room for `entries_cap` bytes of entries. NULL without memory or if a
+ * length is over the format's limits (tag 65,535 bytes, info 1 MiB, payload 2^31).
  */
 struct frame *frame_new(enum frame_type type, struct span tag, struct span info, size_t entries_cap);
 void frame_free(struct frame *f); /* NULL is allowed */

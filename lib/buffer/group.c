@@ -98,14 +98,12 @@ static void stall(struct buffer *b, int code)
 	if (code == ENOSPC || code == EDQUOT)
 		log_error(b->name,
 			"the disk of the buffer is full: nothing is acknowledged until there is room again, delivery "
-			"goes on, "
-			"weir tries again each second; free some space or make the volume larger",
+			"goes on, weir tries again each second; free some space or make the volume larger",
 			LOG_S("path", b->path), LOG_S("error", strerror(code)), LOG_U("held_back", held));
 	else
 		log_error(b->name,
-			"the buffer cannot be written: nothing is acknowledged meanwhile, delivery goes on, weir tries "
-			"again "
-			"each second; look at the folder, its rights and its disk",
+			"the buffer cannot be written: nothing is acknowledged meanwhile, delivery goes on, weir "
+			"tries again each second; look at the folder, its rights and its disk",
 			LOG_S("path", b->path), LOG_S("error", strerror(code)), LOG_U("held_back", held));
 }
 
@@ -148,8 +146,7 @@ static void sync_failed(struct buffer *b, const char *name, int code)
 	if (log_allowed(&w->sync_log, NS_PER_S, &held))
 		log_error(b->name,
 			"a chunk file could not be synced: it is given up, what was acknowledged of it is delivered, "
-			"the rest "
-			"is written to a new file; look at the disk",
+			"the rest is written to a new file; look at the disk",
 			LOG_S("path", b->path), LOG_S("chunk", name), LOG_S("error", strerror(code)),
 			LOG_U("held_back", held));
 	if (!too_many_sync_failures(w))
@@ -350,8 +347,9 @@ static void make_room(struct buffer *b)
 		int code = buffer_remove_files(b, c);
 		if (log_allowed(&b->full_log, NS_PER_S, &held))
 			log_error(b->name,
-				"the buffer is full: its oldest chunk was thrown away undelivered, as overflow_action "
-				"drop_oldest_chunk says; raise total_limit_size or look at why delivery is slow",
+				"the buffer is full: its oldest chunk was thrown away undelivered, as "
+				"overflow_action drop_oldest_chunk says; raise total_limit_size or look at why "
+				"delivery is slow",
 				LOG_S("chunk", c->name), LOG_U("records", c->records), LOG_U("bytes", c->size),
 				LOG_S("error", code ? strerror(code) : NULL), LOG_U("held_back", held));
 		chunk_free(c);

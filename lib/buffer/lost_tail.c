@@ -113,7 +113,10 @@ static bool cut_and_seal(struct tail *t)
 	if (end > t->good_end) /* the rest of a group that broke off inside a block stays where it is */
 		chunk_add_hole(t->c, t->good_end, end);
 	f->end = end;
-	/* The seal may be torn in its turn: it must not call durable what has not been, or the holes would look like damage. */
+	/*
+	 * The seal may be torn in its turn: it must not call durable what has not been, or the holes would look like
+	 * damage.
+	 */
 	f->durable = t->walk.known < end ? t->walk.known : end;
 	f->number = (uint32_t)(t->walk.last + 1);
 	if (chunk_file_roll_back(f))
@@ -159,8 +162,7 @@ static void leave_as_it_is(struct tail *t, int code)
 {
 	log_error(t->b->name,
 		"a chunk that was left unfinished could not be read: it is queued as it is and its file is not "
-		"touched; check the "
-		"disk",
+		"touched; check the disk",
 		LOG_S("path", t->b->path), LOG_S("chunk", t->c->name), LOG_S("error", strerror(code)));
 	enqueue(t, t->c->size, t->c->end, t->c->known, false);
 }

@@ -9,8 +9,8 @@ struct lost_tail_sum {
 };
 
 /*
- * Looks through a chunk in state LOST_TAIL, repairs its file as far as it can be written, and queues it. It stays as it is if b->stopping is
- * set meanwhile.
+ * Looks through a chunk in state LOST_TAIL, repairs its file as far as it can be written, and queues it. It stays as
+ * it is if b->stopping is set meanwhile.
  */
 void lost_tail_look_through(struct buffer *b, struct chunk *c, struct lost_tail_sum *sum);
 

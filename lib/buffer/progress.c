@@ -24,7 +24,10 @@ static uint32_t checksum(const struct chunk *c, const uint8_t *p, size_t n)
 	return crc32c(crc32c(0, c->id, CHUNK_ID_LEN), p + 12, n - 12);
 }
 
-/* The file's bytes, for the caller to mem_free; NULL and *code (0 = not there or not good, else it could not be read). */
+/*
+ * The file's bytes, for the caller to mem_free; NULL and *code (0 = not there or not good, else it could not be
+ * read).
+ */
 static uint8_t *read_file(struct buffer *b, const struct chunk *c, size_t *n, int *code)
 {
 	uint64_t size = 0;

@@ -14,9 +14,9 @@
  *          44      4   zeros
  *          48   12*N   pending: offset (8), index (4)
  *
- * It is written as a new file, synced and renamed over the old one, so there is always one whole state and never less than the last one that was
- * made durable. Two slots in one file would save the rename; but the list of pending events has no useful bound, and a slot with a bound would
- * have to forget some of it.
+ * It is written as a new file, synced and renamed over the old one, so there is always one whole state and never less
+ * than the last one that was made durable. Two slots in one file would save the rename; but the list of pending
+ * events has no useful bound, and a slot with a bound would have to forget some of it.
  */
 #ifndef WEIR_BUFFER_PROGRESS_H
 #define WEIR_BUFFER_PROGRESS_H
@@ -26,7 +26,9 @@
 /* Reads the chunk's attempts and first failure, if it has such a file. For start-up. */
 void progress_read_attempts(struct buffer *b, struct chunk *c);
 
-/* Writes the chunk's attempts and first failure, and what the file said before about its events. 0 or an errno value. */
+/*
+ * Writes the chunk's attempts and first failure, and what the file said before about its events. 0 or an errno value.
+ */
 int progress_save_attempts(struct buffer *b, struct chunk *c);
 
 #endif

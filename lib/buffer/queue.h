@@ -28,7 +28,7 @@ struct chunk {
 	struct chunk *prev, *next; /* all chunks, in order of creation */
 	enum chunk_state state;	   /* set by the queue only */
 	bool is_sealed;
-	bool keep_file; /* damage in it could not be copied to backup/: the whole file goes there when it is committed */
+	bool keep_file; /* damage in it could not be copied: the whole file goes to backup/ when it is committed */
 	bool has_progress;
 	bool more_holes;
 	uint32_t attempts;

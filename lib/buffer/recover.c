@@ -48,7 +48,10 @@ static bool names_have(const struct names *ns, const char *name)
 	return ns->n && bsearch(name, ns->v, ns->n, sizeof *ns->v, compare_names);
 }
 
-/* buffer.b5f0....log, buffer.q5f0....log, .meta beside it; fsb.KEY.b5f0....buf: fluentd's file and file_single buffers. */
+/*
+ * buffer.b5f0....log, buffer.q5f0....log, .meta beside it; fsb.KEY.b5f0....buf: fluentd's file and file_single
+ * buffers.
+ */
 static bool is_of_fluentd(const char *file)
 {
 	for (const char *p = strchr(file, '.'); p; p = strchr(p + 1, '.')) {
@@ -183,9 +186,9 @@ static void tell_strangers(const struct buffer *b, const struct folder *f)
 {
 	if (f->fluentd)
 		log_warn(b->name,
-			"the buffer's folder holds chunks of fluentd's file buffer, which weir does not read: they are "
-			"left alone; let "
-			"fluentd deliver them (stop its input and start it once more on this folder), then delete them",
+			"the buffer's folder holds chunks of fluentd's file buffer, which weir does not read: they "
+			"are left alone; let fluentd deliver them (stop its input and start it once more on this "
+			"folder), then delete them",
 			LOG_S("path", b->path), LOG_U("files", f->fluentd));
 	if (f->strangers)
 		log_warn(b->name, "the buffer's folder holds files that are not weir's: they are left alone",
@@ -281,9 +284,8 @@ static bool look_and_act(struct buffer *b, struct folder *f, struct err *err)
 		verdicts[i] = look_at(&looks[i]);
 		if (verdicts[i] == CHUNK_NEWER)
 			ok = err_set(err,
-				"%s/%s.chunk was written by a newer weir: start that one again, or let it deliver the "
-				"buffer "
-				"first; nothing was changed",
+				"%s/%s.chunk was written by a newer weir: start that one again, or let it deliver "
+				"the buffer first; nothing was changed",
 				b->path, f->chunk.v[i]);
 	}
 	if (ok)

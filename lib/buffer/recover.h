@@ -1,8 +1,8 @@
 /*
  * recover.h: what start-up does with the folder.
  *
- *   1. recover_folder, before anything else: every name is looked at, of each chunk file one block at either end. Nothing is changed
- *      before all files have been seen, so a file of a newer version leaves the folder untouched.
+ *   1. recover_folder, before anything else: every name is looked at, of each chunk file one block at either end.
+ *      Nothing is changed before all files have been seen, so a file of a newer version leaves the folder untouched.
  *        NAME.chunk with a seal     queued
  *        NAME.chunk without         queued later, by step 2
  *        NAME.chunk without a head  moved to backup/

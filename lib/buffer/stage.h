@@ -10,7 +10,10 @@ struct stage *stage_get(struct buffer *b, struct span key);
 /* Forgets a stage that nothing is left of. Under the lock. */
 void stage_tidy(struct buffer *b, struct stage *s);
 
-/* A new, empty NAME.new for the stage; the oldest stage file is queued first if too many are open. 0 or an errno value. */
+/*
+ * A new, empty NAME.new for the stage; the oldest stage file is queued first if too many are open. 0 or an errno
+ * value.
+ */
 int stage_open_file(struct buffer *b, struct stage *s);
 
 /* The stage's file has nothing that was acknowledged: it goes. */

@@ -28,7 +28,10 @@ static void ask_for_stage(struct buffer *b)
 		pthread_cond_signal(&b->work);
 }
 
-/* Waits for a change, at most until `deadline` (real time) or until a retry is due. Under the lock. False at the deadline. */
+/*
+ * Waits for a change, at most until `deadline` (real time) or until a retry is due. Under the lock. False at the
+ * deadline.
+ */
 static bool wait_for_chunk(struct buffer *b, int64_t deadline)
 {
 	int64_t now = real_mono_ns(), due = queue_next_due(&b->queue);
@@ -107,8 +110,7 @@ bool buffer_commit(struct buffer *b, struct chunk *c, struct err *err)
 	if (code) {
 		log_error(b->name,
 			"the file of a chunk that was delivered cannot be removed: it will be delivered again after "
-			"the next start "
-			"unless it is deleted by hand before",
+			"the next start unless it is deleted by hand before",
 			LOG_S("path", b->path), LOG_S("chunk", c->name), LOG_S("error", strerror(code)));
 		err_sys(err, code, "cannot remove %s/%s.chunk", b->path, c->name);
 	}
@@ -141,8 +143,8 @@ void buffer_retry(struct buffer *b, struct chunk *c, int64_t delay_ns)
 	uint64_t held;
 	if (code && log_allowed(&b->progress_log, 60 * NS_PER_S, &held))
 		log_warn(b->name,
-			"the number of retries of a chunk could not be saved: after a restart it is counted from what "
-			"was saved last",
+			"the number of retries of a chunk could not be saved: after a restart it is counted from "
+			"what was saved last",
 			LOG_S("path", b->path), LOG_S("chunk", c->name), LOG_S("error", strerror(code)),
 			LOG_U("held_back", held));
 	int64_t now = clock_mono_ns();

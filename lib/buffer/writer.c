@@ -1,5 +1,6 @@
 /*
- * The writer has no state but what lies in the buffer: it does all that is due, then sleeps until it is woken or something is.
+ * The writer has no state but what lies in the buffer: it does all that is due, then sleeps until it is woken or
+ * something is.
  */
 #include "buffer/writer.h"
 
@@ -40,7 +41,10 @@ static struct asked look_around(struct buffer *b, int64_t now)
 	return a;
 }
 
-/* ---- what comes with time ------------------------------------------------------------------------------------------- */
+/*
+ * ---- what comes with time
+ * -------------------------------------------------------------------------------------------
+ */
 
 /* Asks for free space, at most once a second and only while something is written or is waiting for it. */
 static void ask_for_space(struct buffer *b, int64_t now)
@@ -60,9 +64,8 @@ static void ask_for_space(struct buffer *b, int64_t now)
 	pthread_mutex_unlock(&b->lock);
 	if (low)
 		log_error(b->name,
-			"the disk of the buffer is nearly full: input waits, delivery goes on; free some space or make "
-			"the "
-			"volume larger",
+			"the disk of the buffer is nearly full: input waits, delivery goes on; free some space or "
+			"make the volume larger",
 			LOG_S("path", b->path), LOG_I("free_bytes", left), LOG_U("kept_free", b->o.min_free_bytes));
 	else
 		log_info(b->name, "the disk of the buffer has room again", LOG_S("path", b->path),
@@ -80,9 +83,8 @@ static void sound_alarm(struct buffer *b, int64_t now)
 	w->alarm_ns = now + ALARM_NS;
 	log_error(b->name,
 		"the disk of the buffer fails: syncs failed again and again, so nothing is taken in or acknowledged "
-		"until weir is "
-		"started again; what is in the buffer is being delivered; replace the disk or move the buffer, then "
-		"restart",
+		"until weir is started again; what is in the buffer is being delivered; replace the disk or move the "
+		"buffer, then restart",
 		LOG_S("path", b->path), LOG_S("error", strerror(code)));
 }
 
@@ -119,9 +121,8 @@ static void tidy(struct buffer *b)
 {
 	if (b->vfs->sync_dir(b->vfs->ctx, b->path))
 		log_warn(b->name,
-			"the buffer's folder could not be synced: after a power cut chunks that were delivered may be "
-			"delivered "
-			"again",
+			"the buffer's folder could not be synced: after a power cut chunks that were delivered may "
+			"be delivered again",
 			LOG_S("path", b->path), LOG_S("error", strerror(errno)));
 }
 

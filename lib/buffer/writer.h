@@ -7,7 +7,9 @@ struct buffer;
 /* 0 or an errno value. */
 int writer_start(struct buffer *b);
 
-/* Everything appended is durable or failed, every stage chunk is queued, the thread has ended. b->input_ended is set. */
+/*
+ * Everything appended is durable or failed, every stage chunk is queued, the thread has ended. b->input_ended is set.
+ */
 void writer_join(struct buffer *b);
 
 #endif

@@ -3,8 +3,9 @@
  *
  *     buffer_bench [-d FOLDER | -m] [-f FRAME_BYTES] [-t TOTAL_MB] [-p PRODUCERS] [-c CHUNK_MB] [-w WINDOW_MB] [-r]
  *
- * Producers append frames (the window bounds what is pending) until the total is durable; then, with -r, the buffer is closed and opened
- * again (how long does a start take?) and everything is read and committed. One line of figures for each part.
+ * Producers append frames (the window bounds what is pending) until the total is durable; then, with -r, the buffer
+ * is closed and opened again (how long does a start take?) and everything is read and committed. One line of figures
+ * for each part.
  */
 #include "base/clock.h"
 #include "base/crc32c.h"

@@ -1,9 +1,10 @@
 /*
- * Any bytes as the files of a buffer's folder: it opens (or refuses), looks through them, delivers what there is, takes new frames, and
- * in the end is empty. A second life finds nothing left to tell of.
+ * Any bytes as the files of a buffer's folder: it opens (or refuses), looks through them, delivers what there is,
+ * takes new frames, and in the end is empty. A second life finds nothing left to tell of.
  *
- * The input is a row of files, each: kind (1 byte), repairs (1 byte), length (2 bytes), bytes. Since almost no mutation of a checksummed
- * file gets past its checksum, `repairs` says which of them are put right again: so lengths, types and numbers are reached too.
+ * The input is a row of files, each: kind (1 byte), repairs (1 byte), length (2 bytes), bytes. Since almost no
+ * mutation of a checksummed file gets past its checksum, `repairs` says which of them are put right again: so
+ * lengths, types and numbers are reached too.
  */
 #include "base/bytes.h"
 #include "base/crc32c.h"

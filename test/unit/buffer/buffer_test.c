@@ -69,7 +69,10 @@ static void a_clean_stop_and_start_loses_and_repeats_nothing(void **state)
 	world_free(&w);
 }
 
-/* ---- how much it costs ---------------------------------------------------------------------------------------------- */
+/*
+ * ---- how much it costs
+ * ----------------------------------------------------------------------------------------------
+ */
 
 static void a_group_is_one_write_and_one_sync(void **state)
 {
@@ -193,7 +196,10 @@ static void limits_of_frame_new(void **state)
 	free(p);
 }
 
-/* ---- stages --------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- stages
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void stage_keys_do_not_mix(void **state)
 {
@@ -254,7 +260,10 @@ static void stage_keys_of_any_length_are_kept_over_a_restart(void **state)
 	free(key);
 }
 
-/* ---- when a chunk is queued ------------------------------------------------------------------------------------------ */
+/*
+ * ---- when a chunk is queued
+ * ------------------------------------------------------------------------------------------
+ */
 
 static void chunk_limits(void **state)
 {
@@ -414,7 +423,10 @@ static void flush_all_queues_and_wakes(void **state)
 	world_free(&w);
 }
 
-/* ---- the taking side ------------------------------------------------------------------------------------------------- */
+/*
+ * ---- the taking side
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static void make_chunks(struct world *w, unsigned n)
 {
@@ -616,7 +628,10 @@ static void a_reader_may_seek_to_any_frame(void **state)
 	world_free(&w);
 }
 
-/* ---- progress -------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- progress
+ * --------------------------------------------------------------------------------------------------------
+ */
 
 static void save(struct world *w, struct chunk *c, uint32_t i, bool sync)
 {
@@ -771,7 +786,10 @@ static void damaged_progress_means_from_the_beginning(void **state)
 	world_free(&w);
 }
 
-/* ---- room ------------------------------------------------------------------------------------------------------------ */
+/*
+ * ---- room
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static void total_limit(void **state)
 {
@@ -869,7 +887,10 @@ static void pending_limit(void **state)
 	world_free(&w);
 }
 
-/* ---- ends ------------------------------------------------------------------------------------------------------------ */
+/*
+ * ---- ends
+ * ------------------------------------------------------------------------------------------------------------
+ */
 
 static void end_of_input_seals_all_and_output_goes_on(void **state)
 {

@@ -1,4 +1,7 @@
-/* What a chunk file may suffer: bits that flip, ends that are missing, blocks that are elsewhere, frames that a sender has forged. */
+/*
+ * What a chunk file may suffer: bits that flip, ends that are missing, blocks that are elsewhere, frames that a
+ * sender has forged.
+ */
 #include "harness.h"
 
 #include <stdlib.h>
@@ -323,8 +326,9 @@ static void chunks_of_each_others_names(void **state)
 }
 
 /*
- * The strongest forgery: a frame inside the payload of another, right in its offset, number and all checksums but for the id, which its
- * sender does not know; and the outer frame is damaged, so that the reader looks for frames inside it.
+ * The strongest forgery: a frame inside the payload of another, right in its offset, number and all checksums but for
+ * the id, which its sender does not know; and the outer frame is damaged, so that the reader looks for frames inside
+ * it.
  */
 static void frames_in_a_payload_are_never_taken(void **state)
 {
@@ -337,7 +341,10 @@ static void frames_in_a_payload_are_never_taken(void **state)
 		world_init(&w, 1);
 		world_must_open(&w);
 		struct frame *f = frame_new(FRAME_DATA, SPAN_LIT("evil"), (struct span){NULL, 0}, 400);
-		/* 4,096: behind a head of one block; 64 + 4: behind this frame's own head and tag; 4 more: a multiple of 8 */
+		/*
+		 * 4,096: behind a head of one block; 64 + 4: behind this frame's own head and tag; 4 more: a multiple
+		 * of 8
+		 */
 		size_t at = CHUNK_BLOCK + 64 + 8;
 		memset(frame_entries(f), 0x11, 400);
 		struct frame_head h = {.length = 16, .number = 1, .count = 1, .tag_len = 4, .type = FRAME_DATA};
@@ -461,7 +468,10 @@ static void a_torn_end_on_a_full_disk_waits(void **state)
 	free(m.p);
 }
 
-/* A chunk that was damaged, then looked through after a crash, is sealed with its holes: no start tells of them again. */
+/*
+ * A chunk that was damaged, then looked through after a crash, is sealed with its holes: no start tells of them
+ * again.
+ */
 static void known_holes_stay_known(void **state)
 {
 	(void)state;

@@ -131,7 +131,10 @@ static void short_transfers_and_signals_change_nothing(void **state)
 	}
 }
 
-/* ---- a full disk --------------------------------------------------------------------------------------------------- */
+/*
+ * ---- a full disk
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 static struct buffer_stats stats(struct world *w)
 {
@@ -279,9 +282,15 @@ static void end_of_input_on_a_full_disk(void **state)
 	world_free(&w);
 }
 
-/* ---- a bad disk ---------------------------------------------------------------------------------------------------- */
+/*
+ * ---- a bad disk
+ * ----------------------------------------------------------------------------------------------------
+ */
 
-/* A file whose sync failed is not touched again; its frames are in a new one, each once, before they are acknowledged. */
+/*
+ * A file whose sync failed is not touched again; its frames are in a new one, each once, before they are
+ * acknowledged.
+ */
 static void a_failed_sync_retires_the_file(void **state)
 {
 	(void)state;
@@ -415,8 +424,8 @@ static void enospc_at_sync_never_refuses(void **state)
 }
 
 /*
- * fsyncgate: the sync of a group fails, the process is killed, and the next one finds the frames in the page cache. They must not be delivered as if
- * they were on the disk.
+ * fsyncgate: the sync of a group fails, the process is killed, and the next one finds the frames in the page cache.
+ * They must not be delivered as if they were on the disk.
  */
 static void pages_whose_sync_failed_are_not_trusted_after_a_restart(void **state)
 {

@@ -1,4 +1,7 @@
-/* Any bytes as a folder: it opens and runs, and deletes nothing that it did not understand; or it refuses and touches nothing. */
+/*
+ * Any bytes as a folder: it opens and runs, and deletes nothing that it did not understand; or it refuses and touches
+ * nothing.
+ */
 #include "harness.h"
 
 #include <stdlib.h>
@@ -16,7 +19,10 @@ static void make_folder(struct world *w)
 	assert_int_equal(w->vfs->mkdir(w->vfs->ctx, FOLDER, 0700), 0);
 }
 
-/* ---- the lock ------------------------------------------------------------------------------------------------------ */
+/*
+ * ---- the lock
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static void a_second_opener_is_told_who_has_it(void **state)
 {
@@ -55,7 +61,10 @@ static void a_second_opener_is_told_who_has_it(void **state)
 	}
 }
 
-/* ---- strange files, on a real file system -------------------------------------------------------------------------- */
+/*
+ * ---- strange files, on a real file system
+ * --------------------------------------------------------------------------
+ */
 
 static void put(const char *dir, const char *name, const void *p, size_t n)
 {
@@ -182,7 +191,10 @@ static void strange_files_are_left_alone(void **state)
 	world_free(&w);
 }
 
-/* ---- chunk files that are none ------------------------------------------------------------------------------------- */
+/*
+ * ---- chunk files that are none
+ * -------------------------------------------------------------------------------------
+ */
 
 static void without_a_head_a_file_goes_to_backup_whole(void **state)
 {
@@ -293,7 +305,10 @@ static void a_damaged_version_is_not_a_newer_one(void **state)
 	world_free(&w);
 }
 
-/* ---- what is in order, in unusual ways ------------------------------------------------------------------------------ */
+/*
+ * ---- what is in order, in unusual ways
+ * ------------------------------------------------------------------------------
+ */
 
 /* A file that cannot be read now is neither moved nor lost. */
 static void an_unreadable_file_waits_for_the_next_start(void **state)
@@ -371,7 +386,10 @@ static void folders_that_cannot_be(void **state)
 	assert_int_equal(system(command), 0);
 }
 
-/* 3,000 files with names of chunks: random bytes, pieces of good chunks, good chunks; nothing is lost of the good ones. */
+/*
+ * 3,000 files with names of chunks: random bytes, pieces of good chunks, good chunks; nothing is lost of the good
+ * ones.
+ */
 static void random_folders(void **state)
 {
 	(void)state;

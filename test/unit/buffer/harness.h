@@ -1,6 +1,6 @@
 /*
- * harness.h: what the tests of the buffer share: frames whose whole content follows from a number, a record of what was acknowledged,
- * and the oracle that judges what is found. Header-only; includes the simulated disk.
+ * harness.h: what the tests of the buffer share: frames whose whole content follows from a number, a record of what
+ * was acknowledged, and the oracle that judges what is found. Header-only; includes the simulated disk.
  */
 #ifndef WEIR_BUFFER_HARNESS_H
 #define WEIR_BUFFER_HARNESS_H
@@ -27,7 +27,10 @@
 
 #define FOLDER "/d/b"
 
-/* ---- time: stands still until a test moves it ------------------------------------------------------------------------ */
+/*
+ * ---- time: stands still until a test moves it
+ * ------------------------------------------------------------------------
+ */
 
 static _Atomic int64_t fake_mono = 1000 * NS_PER_S, fake_wall = 1700000000 * NS_PER_S;
 
@@ -47,7 +50,10 @@ static void time_pass(int64_t ns)
 	fake_wall += ns;
 }
 
-/* ---- frames ---------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- frames
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static uint64_t mix(uint64_t z)
 {
@@ -115,7 +121,10 @@ static uint64_t frame_check(const struct frame_view *v)
 	return same ? id : 0;
 }
 
-/* ---- the world --------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- the world
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 enum { FRAMES_MAX = 4096 };
 
@@ -262,7 +271,10 @@ static void world_wait_recovered(struct world *w)
 		nanosleep(&ts, NULL);
 }
 
-/* Everything in the chunk is as it was appended, durable, and of the right stage. Marks what is found. False if it cannot be read. */
+/*
+ * Everything in the chunk is as it was appended, durable, and of the right stage. Marks what is found. False if it
+ * cannot be read.
+ */
 static bool world_read(struct world *w, struct chunk *c, uint64_t *frames)
 {
 	struct chunk_info info;

@@ -19,7 +19,10 @@ static struct {
 	uint64_t seeds, cuts, kills, closes, acked, failed, read, sync_failures, refused, full;
 } sum;
 
-/* Lists are appended while the writer works: its groups then depend on the scheduler, and a seed need not repeat itself. */
+/*
+ * Lists are appended while the writer works: its groups then depend on the scheduler, and a seed need not repeat
+ * itself.
+ */
 static bool is_racing;
 
 static uint64_t env(const char *name, uint64_t otherwise)

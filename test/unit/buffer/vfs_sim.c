@@ -39,7 +39,7 @@ struct names {
 };
 
 struct name_op {
-	enum { ADD, MOVE, REMOVE } what;
+	enum name_op_is { ADD, MOVE, REMOVE } what;
 	char *path, *to;
 	struct inode *ino;
 };
@@ -94,7 +94,9 @@ uint64_t sim_random(struct sim *s, uint64_t below)
 	return r;
 }
 
-/* ---- bytes -------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- bytes --------------------------------------------------------------------------------------------------------
+ */
 
 static void bytes_resize(struct sim_bytes *b, size_t n)
 {
@@ -183,7 +185,9 @@ static void log_apply_some(struct sim *s, struct inode *i)
 	log_clear(i);
 }
 
-/* ---- names -------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- names --------------------------------------------------------------------------------------------------------
+ */
 
 static struct name *names_find(struct names *ns, const char *path)
 {
@@ -227,7 +231,7 @@ static bool is_in(const char *path, const char *dir)
 	return !strncmp(path, dir, n) && path[n] == '/' && !strchr(path + n + 1, '/');
 }
 
-static void op_add(struct sim *s, int what, const char *path, const char *to, struct inode *ino)
+static void op_add(struct sim *s, enum name_op_is what, const char *path, const char *to, struct inode *ino)
 {
 	s->ops = sim_grow(s->ops, &s->op_cap, s->op_n + 1, sizeof *s->ops);
 	s->ops[s->op_n++] = (struct name_op){
@@ -263,7 +267,10 @@ static void sync_names(struct sim *s, const char *dir)
 	s->op_n = kept;
 }
 
-/* ---- faults; the lock is held --------------------------------------------------------------------------------------- */
+/*
+ * ---- faults; the lock is held
+ * ---------------------------------------------------------------------------------------
+ */
 
 static int sim_error(int code)
 {
@@ -326,7 +333,10 @@ static int64_t used(struct sim *s)
 	return n;
 }
 
-/* ---- the calls ------------------------------------------------------------------------------------------------------ */
+/*
+ * ---- the calls
+ * ------------------------------------------------------------------------------------------------------
+ */
 
 static struct inode *inode_new(struct sim *s, bool is_dir)
 {
@@ -577,7 +587,10 @@ static int sim_lock(void *ctx, int fd)
 	LEAVE(0, 0);
 }
 
-/* ---- lives ---------------------------------------------------------------------------------------------------------- */
+/*
+ * ---- lives
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 struct sim *sim_new(uint64_t seed)
 {

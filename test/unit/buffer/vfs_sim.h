@@ -1,12 +1,12 @@
 /*
  * vfs_sim.h: a disk in memory that forgets what was not synced.
  *
- * It keeps, beside what the process sees (the cache), what the platter has, and the operations between the two. A power cut keeps, drops or
- * tears any subset of the unsynced writes by sectors of 512 bytes, leaves any size between, and any subset (or any prefix) of
- * the unsynced operations on names. Everything random comes from the seed.
+ * It keeps, beside what the process sees (the cache), what the platter has, and the operations between the two. A
+ * power cut keeps, drops or tears any subset of the unsynced writes by sectors of 512 bytes, leaves any size between,
+ * and any subset (or any prefix) of the unsynced operations on names. Everything random comes from the seed.
  *
- * Included as a whole ("vfs_sim.c") by the tests that use it. Thread-safe but for the functions that end a life (power_cut, kill),
- * for which no buffer may be open.
+ * Included as a whole ("vfs_sim.c") by the tests that use it. Thread-safe but for the functions that end a life
+ * (power_cut, kill), for which no buffer may be open.
  */
 #ifndef WEIR_VFS_SIM_H
 #define WEIR_VFS_SIM_H
@@ -46,15 +46,19 @@ void sim_power_cut(struct sim *s);
 /* The process dies, the machine lives: descriptors are closed, the cache stays, except clean pages if `evict`. */
 void sim_kill(struct sim *s, bool evict);
 
-/* The n-th call from now (1 = the next) and all after it do nothing and fail with EIO, until power_cut or kill. 0 = never. */
+/*
+ * The n-th call from now (1 = the next) and all after it do nothing and fail with EIO, until power_cut or kill. 0 =
+ * never.
+ */
 void sim_die_at(struct sim *s, uint64_t n);
 /* The same, now. */
 void sim_die(struct sim *s);
 bool sim_is_dead(struct sim *s);
 
 /*
- * Each of the next `count` calls of the set `ops` after `skip` of them fails with `code`. A sync that fails so (but with EINTR) has thrown its
- * dirty pages away: some are on the platter, the cache shows all, and the next sync says that all is well.
+ * Each of the next `count` calls of the set `ops` after `skip` of them fails with `code`. A sync that fails so (but
+ * with EINTR) has thrown its dirty pages away: some are on the platter, the cache shows all, and the next sync says
+ * that all is well.
  */
 void sim_fail(struct sim *s, unsigned ops, uint64_t skip, uint64_t count, int code);
 bool sim_has_failed(struct sim *s); /* has the first of them come? */
@@ -68,7 +72,10 @@ uint64_t sim_calls(struct sim *s, unsigned ops);
 /* Is a name that lasts there, whose file has these bytes at `at` on the platter? */
 bool sim_is_durable(struct sim *s, const char *path, uint64_t at, const void *p, size_t n);
 
-/* Files planted or looked at behind the buffer's back; durable at once. sim_get: malloc'd, NULL if there is no such file. */
+/*
+ * Files planted or looked at behind the buffer's back; durable at once. sim_get: malloc'd, NULL if there is no such
+ * file.
+ */
 void sim_put(struct sim *s, const char *path, const void *p, size_t n);
 uint8_t *sim_get(struct sim *s, const char *path, size_t *n);
 /* Names in a folder; each is called with the mutex held. */
