@@ -19,8 +19,12 @@
  * just closed.
  */
 #define CONNECTION_AGE_S 118
-#define UPLOAD_BUFFER	 (2L << 20) /* the most that curl takes */
-#define RECEIVE_BUFFER	 (256L << 10)
+/*
+ * curl copies what it sends through this. Measured with bodies of 5 MiB: larger ones cost more, because they do not
+ * stay in the cache, smaller ones because of the system calls.
+ */
+#define UPLOAD_BUFFER  (256L << 10)
+#define RECEIVE_BUFFER (256L << 10)
 
 struct bulk_client {
 	struct bulk_hosts *hosts;
