@@ -20,7 +20,9 @@ struct file_sink {
 	int dir_fd, fd;
 	char *name, *temporary; /* in the folder; temporary: NULL when appending */
 	char mark[8];		/* "" when appending */
-	off_t start;		/* where this chunk begins in the file */
+	char *written;
+	size_t written_size;
+	off_t start; /* where this chunk begins in the file */
 	enum file_compress compress;
 	z_stream gz;
 	ZSTD_CCtx *zstd;
@@ -124,12 +126,21 @@ static bool open_new(struct file_sink *s, const char *name, const struct file_si
 	return s->fd >= 0;
 }
 
+static void tell_name(struct file_sink *s, const char *name)
+{
+	const char *slash = strrchr(s->path, '/');
+	if (s->written)
+		snprintf(s->written, s->written_size, "%.*s%s", slash ? (int)(slash + 1 - s->path) : 0, s->path, name);
+}
+
 /* Gives the whole file its name: the first number that is free. */
 static bool name_it(struct file_sink *s)
 {
 	for (unsigned n = 0; n < INDEX_MAX; n++) {
 		char *name = numbered(s->name, s->mark, n);
 		int rc = linkat(s->dir_fd, s->temporary, s->dir_fd, name, 0), code = errno;
+		if (rc == 0)
+			tell_name(s, name);
 		mem_free(name);
 		if (rc == 0)
 			return unlinkat(s->dir_fd, s->temporary, 0) == 0;
@@ -176,6 +187,8 @@ struct file_sink *file_sink_open(const struct file_sink_options *o, struct err *
 	s->out = mem_alloc(OUT_SIZE);
 	s->dir_fd = open_folder(path, o->fixed, o->dir_mode, &name);
 	s->path = mem_strdup(o->path);
+	s->written = o->written;
+	s->written_size = o->written_size;
 	bool ok = s->dir_fd >= 0 && (o->append ? open_appending(s, name, o) : open_new(s, name, o));
 	if (!ok)
 		err_sys(err, errno, "cannot open a file for %s", o->path);
@@ -273,6 +286,8 @@ bool file_sink_finish(struct file_sink *s, struct err *err)
 		ok = err_sys(err, errno, "cannot sync %s", s->path);
 	if (ok && s->temporary && !name_it(s))
 		ok = err_sys(err, errno, "cannot give the file %s its name", s->path);
+	if (ok && !s->temporary)
+		tell_name(s, s->name);
 	if (ok && sync_folder(s->dir_fd) < 0)
 		ok = err_sys(err, errno, "cannot sync the folder of %s", s->path);
 	if (!ok) {

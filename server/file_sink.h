@@ -18,6 +18,8 @@ struct file_sink_options {
 	bool append; /* to what is there; else a new file, the first whose name is free: it has its name when it is whole */
 	const char *mark;     /* "_**" or ".**": the stars become the number of the file; NULL with append */
 	const char *chunk_id; /* of whatever is written: a try that was cut short by a crash is written over */
+	char *written; /* gets the path that the file was given, at most written_size bytes; NULL = nobody asks */
+	size_t written_size;
 	enum file_compress compress;
 	mode_t file_mode, dir_mode;
 };

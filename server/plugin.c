@@ -4,7 +4,7 @@
 
 extern const struct plugin in_forward, in_unix;
 extern const struct plugin filter_parser;
-extern const struct plugin out_label_router, out_rewrite_tag_filter, out_roundrobin, out_route, out_secondary_file;
+extern const struct plugin out_file, out_label_router, out_rewrite_tag_filter, out_roundrobin, out_route, out_secondary_file;
 extern const struct plugin out_copy, out_elasticsearch, out_null, out_opensearch, out_relabel, out_stdout;
 
 const struct plugin *const plugin_list[] = {
@@ -14,6 +14,7 @@ const struct plugin *const plugin_list[] = {
 	/* outputs */
 	&out_copy,
 	&out_elasticsearch,
+	&out_file,
 	&out_label_router,
 	&out_null,
 	&out_opensearch,
