@@ -15,8 +15,8 @@
 /* Smaller bodies are not worth the time. */
 #define COMPRESS_MIN 1024
 /*
- * Elasticsearch's own connections end later than that only by accident of a proxy: curl must not meet one that was
- * just closed.
+ * A connection that was idle for longer may have been closed by something on the way: a new one costs less than a
+ * failure.
  */
 #define CONNECTION_AGE_S 118
 /*

@@ -50,11 +50,13 @@ static bool update_head(struct bulk_body *b, const struct bulk_source *s)
 	}
 	if (!b->head_stale && b->head_version == b->index.version && b->head_first == first)
 		return true;
-	const struct span name = buf_span(&b->index.name);
+	/* The first item's index is the URL's. */
+	struct span name = buf_span(&b->index.name);
+	if (first || span_eq(name, buf_span(&b->url_index)))
+		name = (struct span){0};
 	b->head_version = b->index.version;
 	b->head_first = first;
-	b->head_stale = !bulk_action_build(
-		&b->action, first || span_eq(name, buf_span(&b->url_index)) ? (struct span){0} : name);
+	b->head_stale = !bulk_action_build(&b->action, name);
 	return !b->head_stale;
 }
 
