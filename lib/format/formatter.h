@@ -26,7 +26,7 @@ extern const struct conf_schema formatter_section_schema;
 /* The flat parameters of v0.12 for a plugin's own table. Put into a table of conf_params. */
 #define FORMATTER_FLAT(NAME)                                                                                  \
 	{                                                                                                     \
-		.name = NAME, .type = CONF_IGNORED, .support = CONF_DEPRECATED,                               \
+		.name = (NAME), .type = CONF_IGNORED, .support = CONF_DEPRECATED,                             \
 		.instead = "v0.12 wrote the formatter's parameters here; they belong into a <format> section" \
 	}
 #define FORMATTER_FLAT_PARAMS                                                                                          \

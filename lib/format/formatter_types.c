@@ -56,10 +56,10 @@ static const struct conf_choice time_types[] = {
 #define SCHEMA(NAME, TITLE, HELP)                         \
 	static const struct conf_schema NAME##_schema = { \
 		.name = "format",                         \
-		.title = TITLE,                           \
+		.title = (TITLE),                         \
 		.size = sizeof(struct formatter_conf),    \
 		.params = NAME##_params,                  \
-		.help = HELP,                             \
+		.help = (HELP),                           \
 	}
 
 static const struct conf_param json_params[] = {
@@ -401,7 +401,8 @@ static bool create_csv(struct formatter *f, const struct conf_rules *rules, stru
 	(void)rules;
 	if (strcmp(d, "\\t") == 0 || strcmp(d, "TAB") == 0)
 		f->delimiter = SPAN_LIT("\t");
-	f->paths = mem_zalloc((fields->n + 1) * sizeof *f->paths);
+	f->paths = mem_array(fields->n + 1, sizeof *f->paths);
+	f->paths[0] = NULL;
 	for (size_t i = 0; i < fields->n; i++) {
 		struct err err;
 		if (!*fields->v[i])
@@ -411,7 +412,7 @@ static bool create_csv(struct formatter *f, const struct conf_rules *rules, stru
 			conf_report_add(report, CONF_ERROR, conf_where(f->conf, "fields"), "fields: %s", err.text);
 			return false;
 		}
-		n++;
+		f->paths[++n] = NULL;
 	}
 	if (!n)
 		conf_report_add(report, CONF_ERROR, conf_where(f->conf, "fields"),

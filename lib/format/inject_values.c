@@ -203,8 +203,10 @@ static bool put_time(const struct inject_values *i, struct event_time t, struct 
 		be32_put(out->p + at + 1, (uint32_t)(out->n - at - 5));
 		return true;
 	}
-	default:
-		return mp_put_double(out, ((double)(sec * 1000000 + nsec / 1000)) / 1000000);
+	default: {
+		const int64_t us = sec * 1000000 + nsec / 1000;
+		return mp_put_double(out, (double)us / 1000000);
+	}
 	}
 }
 

@@ -29,7 +29,7 @@ extern const struct conf_schema inject_values_schema;
 
 #define INJECT_FLAT(NAME)                                                             \
 	{                                                                             \
-		.name = NAME, .type = CONF_IGNORED, .support = CONF_DEPRECATED,       \
+		.name = (NAME), .type = CONF_IGNORED, .support = CONF_DEPRECATED,     \
 		.instead = "v0.12 wrote it here; it belongs into an <inject> section" \
 	}
 /* The flat parameters of v0.12 for a plugin's own table. Put into a table of conf_params. */

@@ -36,7 +36,7 @@ static bool take(struct line *l, const char *text, size_t n)
 	return true;
 }
 
-#define TAKE(l, text) take(l, text, sizeof text - 1)
+#define TAKE(l, text) take(l, text, sizeof(text) - 1)
 
 /* first second third [time] "; these parts can be read in one way only. */
 static bool take_begin(struct line *l)

@@ -109,7 +109,7 @@ static void parse_regexp(const struct parse_run *r)
 		.names = #NAME,                    \
 		.schema = &parser_##NAME##_schema, \
 		.checks_utf8 = true,               \
-		.create = CREATE,                  \
+		.create = (CREATE),                \
 		.destroy = destroy_expression,     \
 		.parse = parse_regexp,             \
 	}

@@ -1,18 +1,16 @@
-#include "parse/parser_impl.h"
+#include "parse/parser.h"
 
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "parse/convert.h"
+#include "parse/parser_impl.h"
 
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 static const struct parser_type *const types[] = {&parser_json, &parser_regexp, &parser_ltsv, &parser_csv, &parser_tsv,
 	&parser_none, &parser_nginx, &parser_apache, &parser_apache2, &parser_apache_error, &parser_syslog,
-	&parser_multiline, &parser_cri, &parser_msgpack, &parser_multi_format, &parser_kv};
-
-#define TYPE_COUNT (sizeof types / sizeof *types)
+	&parser_multiline, &parser_cri, &parser_msgpack, &parser_multi_format, &parser_kv, NULL};
 
 /* ---- types by name ---- */
 
@@ -30,9 +28,9 @@ static bool has_name(const struct parser_type *t, const char *name)
 
 static const struct parser_type *find_type(const char *name)
 {
-	for (size_t i = 0; i < TYPE_COUNT; i++)
-		if (has_name(types[i], name))
-			return types[i];
+	for (const struct parser_type *const *t = types; *t; t++)
+		if (has_name(*t, name))
+			return *t;
 	return NULL;
 }
 
@@ -44,7 +42,7 @@ const struct conf_schema *parser_type_schema(const char *type)
 
 const char *parser_type_at(size_t i)
 {
-	return i < TYPE_COUNT ? types[i]->names : NULL;
+	return types[i] ? types[i]->names : NULL;
 }
 
 const char *parser_type_name(const struct parser *p)
@@ -54,7 +52,8 @@ const char *parser_type_name(const struct parser *p)
 
 static void unknown_type(const char *name, struct conf_pos pos, struct conf_report *report)
 {
-	const char *names[TYPE_COUNT + 1];
+	const char *names[32];
+	size_t n = 0;
 	if (strcmp(name, "grok") == 0 || strcmp(name, "multiline_grok") == 0) {
 		conf_report_add(report, CONF_ERROR, pos,
 			"weir has no parser '%s': write the pattern as an expression (@type regexp); what a "
@@ -63,9 +62,9 @@ static void unknown_type(const char *name, struct conf_pos pos, struct conf_repo
 			name);
 		return;
 	}
-	for (size_t i = 0; i < TYPE_COUNT; i++)
-		names[i] = types[i]->names;
-	names[TYPE_COUNT] = NULL;
+	for (; types[n] && n < 31; n++)
+		names[n] = types[n]->names;
+	names[n] = NULL;
 	const char *near = conf_nearest(name, names);
 	conf_report_add(report, CONF_ERROR, pos,
 		near ? "Unknown parser plugin '%s': did you mean '%s'?"
@@ -118,10 +117,10 @@ static const char *types_as_json(struct parser *p, const struct conf_section *s,
 		json_object_set_new(json, name, json_stringn((const char *)value.p, value.n));
 		mem_free(name);
 	}
-	char *dumped = json_dumps(json, JSON_COMPACT);
+	size_t n = json_dumpb(json, NULL, 0, JSON_COMPACT);
 	mem_free(p->own_types);
-	p->own_types = mem_strdup(dumped ? dumped : "{}");
-	free(dumped);
+	p->own_types = mem_zalloc(n + 1);
+	json_dumpb(json, p->own_types, n, JSON_COMPACT);
 	json_decref(json);
 	return p->own_types;
 }

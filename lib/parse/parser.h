@@ -29,7 +29,7 @@ extern const struct conf_schema parser_section_schema;
 /* The flat parameters of v0.12 for a plugin's own table; parser_make reads them. Put into a table of conf_params. */
 #define PARSER_FLAT(NAME)                                                                                 \
 	{                                                                                                 \
-		.name = NAME, .type = CONF_IGNORED, .support = CONF_DEPRECATED,                           \
+		.name = (NAME), .type = CONF_IGNORED, .support = CONF_DEPRECATED,                         \
 		.instead = "v0.12 wrote the parser's parameters here; they belong into a <parse> section" \
 	}
 #define PARSER_FLAT_PARAMS                                                                                          \

@@ -42,19 +42,19 @@ static const struct conf_choice time_types[] = {
 	{.name = "time_key",                                                                                           \
 		.type = CONF_STRING,                                                                                   \
 		AT(time_key),                                                                                          \
-		.value = KEY,                                                                                          \
+		.value = (KEY),                                                                                        \
 		.help = "The field that holds the event's time; it is taken out of the record."},                      \
 		{.name = "time_type",                                                                                  \
 			.type = CONF_ENUM,                                                                             \
 			AT(time_type),                                                                                 \
-			.value = TYPE,                                                                                 \
+			.value = (TYPE),                                                                               \
 			.choices = time_types,                                                                         \
 			.help = "How the time is written: by `time_format`, as seconds since 1970, as seconds with a " \
 				"fraction, or (mixed) as one of `time_format_fallbacks`."},                            \
 		{.name = "time_format",                                                                                \
 			.type = CONF_STRING,                                                                           \
 			AT(time_format),                                                                               \
-			.value = FORMAT,                                                                               \
+			.value = (FORMAT),                                                                             \
 			.help = "The form of the time in Ruby's strptime directives, or `%iso8601`. Not set: ISO "     \
 				"8601, RFC "                                                                           \
 				"2822, `Aug  7 12:00:00` and other usual forms are found out."},                       \
@@ -66,7 +66,7 @@ static const struct conf_choice time_types[] = {
 		{.name = "keep_time_key",                                                                              \
 			.type = CONF_BOOL,                                                                             \
 			AT(keep_time_key),                                                                             \
-			.value = KEEP,                                                                                 \
+			.value = (KEEP),                                                                               \
 			.help = "The time's field stays in the record."},                                              \
 		{.name = "estimate_current_event",                                                                     \
 			.type = CONF_BOOL,                                                                             \
@@ -93,7 +93,7 @@ static const struct conf_choice time_types[] = {
 /* For the parsers that do not convert values, in fluentd neither. */
 #define NO_VALUE(NAME)                                                                       \
 	{                                                                                    \
-		.name = NAME, .type = CONF_IGNORED, .support = CONF_NOT_USED,                \
+		.name = (NAME), .type = CONF_IGNORED, .support = CONF_NOT_USED,              \
 		.instead = "this type of parser does not convert values, in fluentd neither" \
 	}
 #define NO_VALUE_PARAMS NO_VALUE("types"), NO_VALUE("null_value_pattern"), NO_VALUE("null_empty_string")
@@ -106,10 +106,10 @@ static const struct conf_choice time_types[] = {
 #define SCHEMA(NAME, TITLE, HELP)                           \
 	const struct conf_schema parser_##NAME##_schema = { \
 		.name = "parse",                            \
-		.title = TITLE,                             \
+		.title = (TITLE),                           \
 		.size = sizeof(struct parser_conf),         \
 		.params = NAME##_params,                    \
-		.help = HELP,                               \
+		.help = (HELP),                             \
 	}
 
 /* ---- json, msgpack, none ---- */
@@ -154,8 +154,8 @@ SCHEMA(none, "none parser", "The text as one field.");
 	{.name = "expression",                                                                                       \
 		.type = CONF_REGEXP,                                                                                 \
 		AT(expression),                                                                                      \
-		.value = VALUE,                                                                                      \
-		.required = REQUIRED,                                                                                \
+		.value = (VALUE),                                                                                    \
+		.required = (REQUIRED),                                                                              \
 		.help = "The expression; each named group becomes a field."},                                        \
 		{.name = "ignorecase",                                                                               \
 			.type = CONF_BOOL,                                                                           \
