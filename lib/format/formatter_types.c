@@ -401,7 +401,7 @@ static bool create_csv(struct formatter *f, const struct conf_rules *rules, stru
 	(void)rules;
 	if (strcmp(d, "\\t") == 0 || strcmp(d, "TAB") == 0)
 		f->delimiter = SPAN_LIT("\t");
-	f->paths = mem_array(fields->n + 1, sizeof *f->paths);
+	f->paths = mem_array(fields->n + 1, sizeof(void *));
 	f->paths[0] = NULL;
 	for (size_t i = 0; i < fields->n; i++) {
 		struct err err;

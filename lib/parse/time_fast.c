@@ -102,9 +102,9 @@ static bool take_month(struct reader *r)
 	static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	if (r->end - r->p < 3)
 		return false;
-	for (unsigned i = 0; i < 12; i++)
+	for (size_t i = 0; i < 12; i++)
 		if (memcmp(r->p, names + 3 * i, 3) == 0) {
-			r->month = i + 1;
+			r->month = (unsigned)i + 1;
 			r->p += 3;
 			return true;
 		}

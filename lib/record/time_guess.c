@@ -519,7 +519,7 @@ static bool date_compact(struct guess *g)
 	const char *time_end = take_digits(t, &time);
 	if (time_end && time.digits <= 6 && time.digits % 2 == 0 && n.digits <= 8) {
 		static const enum strptime_field fields[] = {FIELD_HOUR, FIELD_MINUTE, FIELD_SECOND};
-		for (unsigned i = 0; i < time.digits / 2; i++)
+		for (unsigned i = 0; i < 3 && i < time.digits / 2; i++)
 			t = pair(g, t, 2, fields[i]);
 		q = time_end;
 	}
