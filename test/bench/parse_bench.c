@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define ROUND 1000
+
 #define ACCESS                                                                                           \
 	"10.1.2.3 - frank [28/Feb/2013:12:00:00 +0900] \"GET /images/a.png?size=12 HTTP/1.1\" 200 7770 " \
 	"\"http://example.com/\" "                                                                       \
@@ -105,15 +107,20 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct parser *p = make(cases[i].section);
 		uint64_t rounds = 0, good = 0;
-		int64_t start = clock_mono_ns(), now = start;
+		int64_t start = clock_mono_ns(), now = start, best = INT64_MAX;
 		if (!p)
 			return 1;
-		for (; (double)(now - start) < seconds * 1e9; now = clock_mono_ns())
-			for (int k = 0; k < 1000; k++, rounds++)
+		/* The best of many short rounds: other programs disturb the rest. */
+		while ((double)(now - start) < seconds * 1e9) {
+			int64_t before = now;
+			for (int k = 0; k < ROUND; k++, rounds++)
 				parser_parse(p, span_str(cases[i].text), (struct event_time){1795400000, 5}, &room,
 					take, &good);
-		printf("%-36s %6.0f ns  %4zu bytes%s\n", cases[i].name, (double)(now - start) / (double)rounds,
-			strlen(cases[i].text), good == rounds ? "" : "  (did not match)");
+			now = clock_mono_ns();
+			best = now - before < best ? now - before : best;
+		}
+		printf("%-36s %6.0f ns  %4zu bytes%s\n", cases[i].name, (double)best / ROUND, strlen(cases[i].text),
+			good == rounds ? "" : "  (did not match)");
 		parser_free(p);
 	}
 	parser_room_free(&room);
