@@ -2,19 +2,24 @@
 
 #include <string.h>
 
-extern const struct plugin in_forward, in_unix;
+extern const struct plugin in_forward, in_sample, in_syslog, in_tcp, in_udp, in_unix;
 extern const struct plugin filter_parser;
-extern const struct plugin out_file, out_label_router, out_rewrite_tag_filter, out_roundrobin, out_route, out_secondary_file;
+extern const struct plugin out_file, out_forward, out_label_router, out_rewrite_tag_filter, out_roundrobin, out_route, out_secondary_file;
 extern const struct plugin out_copy, out_elasticsearch, out_null, out_opensearch, out_relabel, out_stdout;
 
 const struct plugin *const plugin_list[] = {
 	/* inputs */
 	&in_forward,
+	&in_sample,
+	&in_syslog,
+	&in_tcp,
+	&in_udp,
 	&in_unix,
 	/* outputs */
 	&out_copy,
 	&out_elasticsearch,
 	&out_file,
+	&out_forward,
 	&out_label_router,
 	&out_null,
 	&out_opensearch,

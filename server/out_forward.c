@@ -1,0 +1,499 @@
+/*
+ * out_forward.c: <match> @type forward: chunks to other servers over the forward protocol.
+ *
+ * A frame goes out as one message (in parts where it is long), under an id made from its key. So a repetition, by us after a time-out or by a sender further
+ * up whose frame is in the buffer twice, has the id and the bytes of its first copy, and whoever makes document ids from them makes no second document.
+ * Messages are sent in windows: all of one, then its acks; then the chunk's progress is noted.
+ */
+#include "out_forward.h"
+
+#include "base/base64.h"
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "buffer_conf.h"
+#include "chunk_rest.h"
+#include "flow.h"
+#include "pipeline.h"
+#include "plugin.h"
+#include "record/event.h"
+#include "record/msgpack_put.h"
+#include "record/msgpack_scan.h"
+
+#include <libdeflate.h>
+#include <zstd.h>
+
+#include <stdio.h>
+
+#define WINDOW_BYTES	(1u << 20)
+#define WINDOW_MESSAGES 256u
+#define MESSAGE_BYTES	(8u << 20) /* of entries; a longer frame is cut between events */
+#define ID_LEN		25u	   /* Base64 of 16 bytes and a line feed, as fluentd's */
+
+struct forward {
+	struct output *output;
+	struct forward_node *list;
+	size_t count;
+	struct forward_nodes *nodes;
+	SSL_CTX *tls;
+	struct {
+		struct counter *events, *messages, *bytes, *failed;
+	} n;
+};
+
+struct message {
+	size_t start, end; /* in flusher.out */
+	uint32_t events;
+	char id[ID_LEN + 1];
+	bool acked;
+};
+
+struct flusher {
+	struct forward *f;
+	const struct forward_out_conf *c;
+	int stop_fd;
+	bool *tried;
+	struct forward_link *link; /* to node link_node; NULL = none */
+	size_t link_node;
+	int64_t link_since_ns;
+	bool reused;
+	struct buf out, entries, packed;
+	struct message *messages;
+	size_t n, cap;
+	struct libdeflate_compressor *gzip;
+	struct flush_report *report;
+};
+
+/* ---- messages ------------------------------------------------------------------------------------------------------- */
+
+static struct message *add_message(struct flusher *t)
+{
+	if (t->n == t->cap)
+		t->messages = mem_realloc(t->messages, (t->cap = 2 * t->cap + 16) * sizeof *t->messages);
+	t->messages[t->n] = (struct message){.start = t->out.n};
+	return &t->messages[t->n++];
+}
+
+static void make_id(char id[ID_LEN + 1], const uint8_t *key, uint32_t first)
+{
+	uint8_t bytes[FRAME_KEY_LEN + 4];
+	struct buf text;
+	buf_init(&text, 64);
+	memcpy(bytes, key, FRAME_KEY_LEN);
+	be32_put(bytes + FRAME_KEY_LEN, first);
+	base64_put(&text, BASE64_STD, span_of(bytes, sizeof bytes));
+	snprintf(id, ID_LEN + 1, "%s\n", buf_cstr(&text));
+	buf_free(&text);
+}
+
+/* Whole seconds instead of times with a fraction. */
+static bool with_integer_times(struct flusher *t, struct span entries, int64_t received_ns)
+{
+	const uint8_t *p = entries.p, *end = p + entries.n;
+	buf_clear(&t->entries);
+	while (p < end) {
+		struct event e;
+		size_t used;
+		enum event_result result = event_read(p, end, MP_DEPTH_LIMIT, &e, &used);
+		if (!used)
+			return false;
+		p += used;
+		if (result != EVENT_OK)
+			continue;
+		mp_put_array_head(&t->entries, 2);
+		mp_put_int(&t->entries, e.kind == EVENT_TIME_NOW ? received_ns / NS_PER_S : e.time.sec);
+		buf_put_span(&t->entries, e.record);
+	}
+	return !t->entries.failed;
+}
+
+static bool compress(struct flusher *t, struct span *entries)
+{
+	buf_clear(&t->packed);
+	if (t->c->compress == FORWARD_GZIP) {
+		size_t bound = libdeflate_gzip_compress_bound(t->gzip, entries->n);
+		if (!buf_reserve(&t->packed, bound))
+			return false;
+		t->packed.n = libdeflate_gzip_compress(t->gzip, entries->p, entries->n, t->packed.p, bound);
+	} else {
+		size_t bound = ZSTD_compressBound(entries->n);
+		if (!buf_reserve(&t->packed, bound))
+			return false;
+		size_t n = ZSTD_compress(t->packed.p, bound, entries->p, entries->n, ZSTD_CLEVEL_DEFAULT);
+		t->packed.n = ZSTD_isError(n) ? 0 : n;
+	}
+	*entries = buf_span(&t->packed);
+	return t->packed.n != 0;
+}
+
+static bool put_message(
+	struct flusher *t, const struct frame_view *v, struct span entries, uint32_t count, uint32_t first)
+{
+	struct message *m = add_message(t);
+	static const char *const names[] = {[FORWARD_TEXT] = NULL, [FORWARD_GZIP] = "gzip", [FORWARD_ZSTD] = "zstd"};
+	struct forward_packed packed = {.tag = v->tag, .count = count, .compressed = names[t->c->compress]};
+	make_id(m->id, v->key, first);
+	m->events = count;
+	if (t->c->require_ack)
+		packed.chunk = span_of(m->id, ID_LEN);
+	if (t->c->time_as_integer) {
+		if (!with_integer_times(t, entries, v->received_ns))
+			return false;
+		entries = buf_span(&t->entries);
+	}
+	if (packed.compressed && !compress(t, &entries))
+		return false;
+	packed.entries = entries;
+	bool ok = forward_put_packed(&t->out, &packed);
+	m->end = t->out.n;
+	return ok;
+}
+
+/* A frame as messages: one, unless it is long. */
+static bool put_frame(struct flusher *t, const struct frame_view *v, uint32_t first)
+{
+	const uint8_t *p = v->entries.p, *end = p + v->entries.n, *from = p;
+	uint32_t count = 0;
+	if (v->entries.n <= MESSAGE_BYTES)
+		return put_message(t, v, v->entries, v->count, first);
+	while (p < end) {
+		size_t used = mp_length(p, end);
+		if (!used)
+			break;
+		if (count && (size_t)(p - from) + used > MESSAGE_BYTES) {
+			if (!put_message(t, v, span_of(from, (size_t)(p - from)), count, first))
+				return false;
+			first += count;
+			count = 0;
+			from = p;
+		}
+		p += used;
+		count++;
+	}
+	return !count || put_message(t, v, span_of(from, (size_t)(p - from)), count, first);
+}
+
+/* ---- a server ------------------------------------------------------------------------------------------------------- */
+
+enum sent { SENT, SEND_FAILED, SEND_STOPPED };
+
+static void drop_link(struct flusher *t)
+{
+	forward_link_close(t->link);
+	t->link = NULL;
+}
+
+static bool link_may_be_used(struct flusher *t, size_t node)
+{
+	if (!t->link)
+		return false;
+	bool old = t->c->keepalive_timeout_ns != CONF_NIL_INT &&
+		   clock_mono_ns() - t->link_since_ns >= t->c->keepalive_timeout_ns;
+	if (t->link_node == node && !old && forward_link_is_good(t->link))
+		return true;
+	drop_link(t);
+	return false;
+}
+
+static enum sent open_link(struct flusher *t, size_t node, struct err *err)
+{
+	const struct forward_node *n = forward_nodes_at(t->f->nodes, node);
+	const struct forward_out_security_conf *s = t->c->security.n ? t->c->security.v[0] : NULL;
+	struct forward_credentials credentials = {
+		.self_hostname = s ? s->self_hostname : "",
+		.shared_key = n->shared_key ? n->shared_key : "",
+		.username = n->username,
+		.password = n->password,
+	};
+	struct forward_link_options o = {
+		.host = n->host,
+		.port = n->port,
+		.any_address = t->c->dns_round_robin,
+		.tls = t->f->tls,
+		.verify_hostname = t->c->tls_verify_hostname && !t->c->tls_insecure,
+		.credentials = s ? &credentials : NULL,
+		.connect_timeout_ns = t->c->connect_timeout_ns,
+		.hard_timeout_ns = t->c->hard_timeout_ns,
+		.stop_fd = t->stop_fd,
+	};
+	bool stopped;
+	t->reused = link_may_be_used(t, node);
+	if (t->reused)
+		return SENT;
+	t->link = forward_link_open(&o, &stopped, err);
+	if (!t->link)
+		return stopped ? SEND_STOPPED : SEND_FAILED;
+	t->link_node = node;
+	t->link_since_ns = clock_mono_ns();
+	return SENT;
+}
+
+static bool note_ack(struct flusher *t, struct span id, size_t *left)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (!t->messages[i].acked && span_is(id, t->messages[i].id)) {
+			t->messages[i].acked = true;
+			(*left)--;
+			return true;
+		}
+	}
+	return false;
+}
+
+static enum sent read_acks(struct flusher *t, size_t left, struct err *err)
+{
+	struct span answer;
+	int64_t deadline = clock_mono_ns() + t->c->ack_timeout_ns;
+	while (left) {
+		enum link_result r = forward_link_read(t->link, &answer, deadline - clock_mono_ns(), err);
+		if (r != LINK_OK)
+			return r == LINK_STOPPED ? SEND_STOPPED : SEND_FAILED;
+		if (!note_ack(t, forward_read_ack(answer), &left)) {
+			err_set(err, "%s: the server's answer is no ack of ours",
+				forward_nodes_at(t->f->nodes, t->link_node)->name);
+			return SEND_FAILED;
+		}
+	}
+	return SENT;
+}
+
+/* Sends the messages that are not acknowledged yet, all of them or (`one`) the first. */
+static enum sent send_messages(struct flusher *t, bool one, struct err *err)
+{
+	size_t sent = 0, first = t->n, last = 0;
+	for (size_t i = 0; i < t->n; i++) {
+		struct message *m = &t->messages[i];
+		if (m->acked || (one && sent))
+			continue;
+		enum link_result r = forward_link_write(
+			t->link, span_of(t->out.p + m->start, m->end - m->start), t->c->send_timeout_ns, err);
+		if (r != LINK_OK)
+			return r == LINK_STOPPED ? SEND_STOPPED : SEND_FAILED;
+		first = sent ? first : i;
+		last = i;
+		sent++;
+	}
+	if (t->c->require_ack)
+		return read_acks(t, sent, err);
+	for (size_t i = first; i <= last && sent; i++)
+		t->messages[i].acked = true;
+	return SENT;
+}
+
+static size_t unacked(const struct flusher *t)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < t->n; i++)
+		n += !t->messages[i].acked;
+	return n;
+}
+
+/* The window to one server, over as many connections as it takes while each brings it further. */
+static enum sent send_to(struct flusher *t, size_t node, struct err *err)
+{
+	bool one = false;
+	for (;;) {
+		size_t before = unacked(t);
+		enum sent sent = open_link(t, node, err);
+		if (sent != SENT)
+			return sent;
+		bool reused = t->reused;
+		bool single = one || !forward_link_keepalive(t->link);
+		sent = send_messages(t, single, err);
+		if (sent != SENT || single)
+			drop_link(t);
+		if (sent == SEND_STOPPED || !unacked(t))
+			return sent;
+		/* A server that closes after each message, or that closed an old connection just now. */
+		if (sent == SEND_FAILED && unacked(t) == before && !reused)
+			return sent;
+		one |= sent == SEND_FAILED && unacked(t) < before;
+	}
+}
+
+static enum sent send_window(struct flusher *t)
+{
+	struct forward *f = t->f;
+	struct err err = {.text = "no servers"};
+	size_t node;
+	memset(t->tried, 0, f->count * sizeof *t->tried);
+	while (forward_nodes_pick(f->nodes, t->tried, clock_mono_ns(), &node)) {
+		const struct forward_node *n = forward_nodes_at(f->nodes, node);
+		t->tried[node] = true;
+		enum sent sent = send_to(t, node, &err);
+		if (sent == SENT && forward_nodes_worked(f->nodes, node))
+			log_info(f->output->id, "a server works again", LOG_S("server", n->name));
+		if (sent != SEND_FAILED)
+			return sent;
+		counter_add(f->n.failed, 1);
+		if (forward_nodes_failed(f->nodes, node, clock_mono_ns()) && f->count > 1)
+			log_warn(f->output->id,
+				"a server failed: it is left alone for recover_wait, the others get its share",
+				LOG_S("server", n->name), LOG_S("error", err.text));
+	}
+	flush_because(t->report, "%s", err.text);
+	return SEND_FAILED;
+}
+
+/* ---- a chunk -------------------------------------------------------------------------------------------------------- */
+
+static void clear_window(struct flusher *t)
+{
+	buf_clear(&t->out);
+	t->n = 0;
+}
+
+static void count_window(struct flusher *t)
+{
+	uint64_t events = 0;
+	for (size_t i = 0; i < t->n; i++)
+		events += t->messages[i].events;
+	counter_add(t->f->n.events, events);
+	counter_add(t->f->n.messages, t->n);
+	counter_add(t->f->n.bytes, t->out.n);
+}
+
+static enum flush_result send_all(struct flusher *t, struct chunk_rest *rest)
+{
+	struct frame_view v;
+	struct err err;
+	uint32_t first;
+	enum chunk_read read;
+	bool unsaved = false;
+	do {
+		clear_window(t);
+		while ((read = chunk_rest_next(rest, &v, &first, &err)) == CHUNK_FRAME) {
+			if (!put_frame(t, &v, first)) {
+				flush_because(t->report, "no memory for a message of %zu bytes", v.entries.n);
+				return FLUSH_RETRY;
+			}
+			if (t->out.n >= WINDOW_BYTES || t->n >= WINDOW_MESSAGES)
+				break;
+		}
+		if (read == CHUNK_FAILED) {
+			flush_because(t->report, "%s", err.text);
+			return FLUSH_RETRY;
+		}
+		if (!t->n)
+			break;
+		if (unsaved)
+			(void)chunk_rest_save(rest, false, &err); /* the worst of a failure is a repetition */
+		enum sent sent = send_window(t);
+		if (sent != SENT)
+			return sent == SEND_STOPPED ? FLUSH_STOPPED : FLUSH_DOWN;
+		count_window(t);
+		chunk_rest_mark(rest);
+		unsaved = true;
+	} while (read == CHUNK_FRAME);
+	return FLUSH_DONE;
+}
+
+static enum flush_result flush(void *thread, struct chunk *c, struct flush_report *report)
+{
+	struct flusher *t = thread;
+	struct err err;
+	t->report = report;
+	struct chunk_rest *rest = chunk_rest_open(flow_buffer(t->f->output->flow), c, &err);
+	if (!rest) {
+		flush_because(report, "%s", err.text);
+		return FLUSH_RETRY;
+	}
+	enum flush_result result = send_all(t, rest);
+	if (!t->c->keepalive)
+		drop_link(t);
+	chunk_rest_close(rest);
+	return result;
+}
+
+/* ---- life ----------------------------------------------------------------------------------------------------------- */
+
+static void flush_close(void *thread)
+{
+	struct flusher *t = thread;
+	if (!t)
+		return;
+	drop_link(t);
+	buf_free(&t->out);
+	buf_free(&t->entries);
+	buf_free(&t->packed);
+	if (t->gzip)
+		libdeflate_free_compressor(t->gzip);
+	mem_free(t->messages);
+	mem_free(t->tried);
+	mem_free(t);
+}
+
+static void *flush_open(struct output *o, int stop_fd, struct err *err)
+{
+	struct flusher *t = mem_zalloc(sizeof *t);
+	t->f = o->self;
+	t->c = o->conf;
+	t->stop_fd = stop_fd;
+	t->tried = mem_array(t->f->count, sizeof *t->tried);
+	buf_init(&t->out, (size_t)1 << 31);
+	buf_init(&t->entries, (size_t)1 << 31);
+	buf_init(&t->packed, (size_t)1 << 31);
+	if (t->c->compress != FORWARD_GZIP || (t->gzip = libdeflate_alloc_compressor(6)))
+		return t;
+	err_set(err, "no memory for gzip");
+	flush_close(t);
+	return NULL;
+}
+
+static void destroy(void *self)
+{
+	struct forward *f = self;
+	if (!f)
+		return;
+	forward_nodes_free(f->nodes);
+	mem_free(f->list);
+	SSL_CTX_free(f->tls);
+	mem_free(f);
+}
+
+static void *create(struct output *o, struct builder *b)
+{
+	const struct forward_out_conf *c = o->conf;
+	struct forward *f = mem_zalloc(sizeof *f);
+	struct metrics *m = builder_metrics(b);
+	char *labels = metrics_labels("plugin_id", o->id, "type", o->plugin->name, NULL);
+	f->output = o;
+	f->list = forward_out_nodes(c, &f->count, builder_report(b));
+	f->nodes = forward_nodes_new(f->list, f->count, c->recover_wait_ns);
+	f->tls = forward_out_tls(c, builder_report(b));
+	f->n.events = metrics_counter(m, "weir_output_forwarded_events_total", labels,
+		"Events that were sent on (with require_ack_response: and acknowledged).");
+	f->n.messages = metrics_counter(
+		m, "weir_output_forwarded_messages_total", labels, "Messages that were sent on.");
+	f->n.bytes = metrics_counter(m, "weir_output_forwarded_bytes_total", labels, "Bytes of these messages.");
+	f->n.failed = metrics_counter(m, "weir_output_server_failures_total", labels, "Times that a server failed.");
+	mem_free(labels);
+	builder_flow(b, o, c->buffer.n ? c->buffer.v[0] : NULL);
+	return f;
+}
+
+static void describe(const struct output *o, struct buf *out)
+{
+	const struct forward *f = o->self;
+	for (size_t i = 0; i < f->count; i++)
+		buf_printf(out, "%s%s:%u%s", i ? "," : "", f->list[i].host, f->list[i].port,
+			f->list[i].standby ? " (standby)" : "");
+}
+
+static const struct output_ops ops = {
+	.create = create,
+	.destroy = destroy,
+	.flush_open = flush_open,
+	.flush_close = flush_close,
+	.flush = flush,
+	.describe = describe,
+};
+
+const struct plugin out_forward = {
+	.kind = PLUGIN_OUTPUT,
+	.name = "forward",
+	.help = "Sends events to other servers over the forward protocol.",
+	.schema = &forward_out_schema,
+	.output = &ops,
+};

@@ -1,0 +1,224 @@
+"""The forward output: weir to weir, and what a server of another kind sees."""
+import socket
+import subprocess
+import threading
+
+import msgpack
+import pytest
+
+from harness.forward import send_events
+from harness.waiting import wait_until
+from harness.weir import ELASTICSEARCH, SYSTEM
+from test_kill9 import NOTHING, Traffic, difference
+
+SENDER = SYSTEM + """
+<source>
+  @type forward
+  bind 127.0.0.1
+  port {{forward_port}}
+</source>
+<match **>
+  @type forward
+  @id fwd
+  {{output}}
+  <buffer>
+    flush_mode immediate
+    flush_thread_count 2
+    retry_wait 0.2
+    retry_max_interval 1s
+    {{buffer}}
+  </buffer>
+</match>
+"""
+
+SECURITY = """
+  <security>
+    self_hostname {name}
+    shared_key a secret that both know
+  </security>
+"""
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=localhost",
+                    "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", folder / "key.pem",
+                    "-out", folder / "cert.pem"], check=True, capture_output=True)
+    return folder
+
+
+class Receiver:
+    """A forward server that keeps the messages it gets, and acknowledges those that `ack(message)` says."""
+
+    def __init__(self, ack=lambda m: True, close_after=None):
+        self.messages, self.ack, self.close_after = [], ack, close_after
+        self.sock = socket.create_server(("127.0.0.1", 0))
+        self.port = self.sock.getsockname()[1]
+        self.connections = 0
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                c, _ = self.sock.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self.serve, args=(c,), daemon=True).start()
+
+    def serve(self, c):
+        unpacker = msgpack.Unpacker(raw=True, max_buffer_size=1 << 28)
+        n = 0
+        with c:
+            while True:
+                try:
+                    data = c.recv(1 << 16)
+                except OSError:
+                    return
+                if not data:
+                    return
+                unpacker.feed(data)
+                for m in unpacker:
+                    if not self.ack(m):
+                        return
+                    self.messages.append(m)
+                    if b"chunk" in m[2]:
+                        c.sendall(msgpack.packb({b"ack": m[2][b"chunk"]}))
+                    n += 1
+                    if n == self.close_after:
+                        return
+
+    def events(self):
+        out = []
+        for tag, packed, _ in self.messages:
+            u = msgpack.Unpacker(raw=False, strict_map_key=False)
+            u.feed(packed)
+            out += [(tag.decode(), r["seq"]) for _, r in u]
+        return out
+
+    def close(self):
+        self.sock.close()
+
+
+@pytest.fixture
+def receiver():
+    made = []
+
+    def make(**options):
+        made.append(Receiver(**options))
+        return made[-1]
+
+    yield make
+    for r in made:
+        r.close()
+
+
+def server(port, more=""):
+    return f"<server>\n host 127.0.0.1\n port {port}\n {more}\n</server>\n"
+
+
+def test_tls_key_and_kills(weir, fake_es, prefix, certificate):
+    """Sender and receiver are killed in turn: what the sender acknowledged is indexed once."""
+    source = ELASTICSEARCH.replace("port {{forward_port}}", "port {{forward_port}}\n" + SECURITY.format(name="behind") + """
+      <transport tls>
+        cert_path {{tls}}/cert.pem
+        private_key_path {{tls}}/key.pem
+      </transport>""", 1)
+    behind = weir(source, es_url=fake_es.url, prefix=prefix, tls=certificate)
+    output = server(behind.port) + SECURITY.format(name="front") + f"""
+      require_ack_response true
+      ack_response_timeout 10
+      keepalive true
+      recover_wait 0.2
+      transport tls
+      tls_cert_path {certificate}/cert.pem
+    """
+    front = weir(SENDER, output=output)
+    with Traffic(front.port, count=2, rate=3000) as traffic:
+        for i in range(8):
+            before = traffic.acked()
+            wait_until(lambda: traffic.acked() >= before + 700, 60, lambda: front.log_tail(), 0.005)
+            (front, behind)[i % 2].kill9()
+            (front, behind)[i % 2].start()
+        total = traffic.finish()
+    wait_until(lambda: fake_es.stored_events() >= total, 60, lambda: f"{total}, {fake_es.stored_events()}\n{front.log_tail()}")
+    front.stop()
+    behind.stop()
+    assert difference(traffic, fake_es.documents(f"{prefix}-*").values()) == NOTHING
+
+
+@pytest.mark.parametrize("key", ["another secret", "a secret that both know"])
+def test_wrong_key_or_name_is_held(weir, key):
+    behind = weir(SENDER.replace("port {{forward_port}}", "port {{forward_port}}\n" + SECURITY.format(name="same"), 1)
+                  .replace("@type forward\n  @id fwd", "@type null\n  @id fwd"))
+    security = SECURITY.format(name="same" if key == "a secret that both know" else "other")
+    front = weir(SENDER, output=server(behind.port) + security.replace("a secret that both know", key) + "require_ack_response true")
+    send_events(front.port, "app", [{"seq": i} for i in range(3)])
+    front.wait_log("authentication failed: shared_key mismatch" if key == "another secret" else "same hostname between input and output")
+    assert key not in front.log()
+
+
+@pytest.mark.parametrize("form", ["text", "gzip", "zstd"])
+@pytest.mark.parametrize("ack", [True, False])
+def test_what_a_server_sees(weir, receiver, form, ack):
+    """Bytes of the messages: PackedForward, entries as they came, ids like fluentd's, sizes."""
+    r = receiver()
+    w = weir(SENDER, output=server(r.port) + f"compress {form}\nrequire_ack_response {str(ack).lower()}")
+    send_events(w.port, "app.web", [{"seq": i, "text": "x" * 50} for i in range(1000)], chunk_size=100)
+    wait_until(lambda: len(r.messages) == 10, 20, lambda: f"{len(r.messages)}\n{w.log_tail()}")
+    for tag, packed, option in r.messages:
+        assert tag == b"app.web" and option[b"size"] == 100
+        assert (b"chunk" in option) == ack
+        if ack:
+            assert len(option[b"chunk"]) == 25 and option[b"chunk"].endswith(b"\n")
+        assert option.get(b"compressed", b"text") == form.encode()
+        assert packed[:2] == {"text": b"\x92\xd7", "gzip": b"\x1f\x8b", "zstd": b"\x28\xb5"}[form]
+    if form == "text":
+        assert sorted(r.events()) == [("app.web", i) for i in range(1000)]
+
+
+def test_integer_times(weir, receiver):
+    r = receiver()
+    w = weir(SENDER, output=server(r.port) + "time_as_integer true")
+    send_events(w.port, "app", [{"seq": 1}], seconds=1700000000)
+    wait_until(lambda: r.messages, 20, w.log_tail)
+    assert msgpack.unpackb(r.messages[0][1]) == [1700000000, {"seq": 1}]
+
+
+def test_lost_acks_have_the_same_id(weir, receiver):
+    """A message whose ack does not come is sent again: the same bytes, the same id."""
+    seen = []
+
+    def ack(m):
+        seen.append(m)
+        return len(seen) > 3
+
+    r = receiver(ack=ack)
+    w = weir(SENDER, output=server(r.port) + "require_ack_response true\nrecover_wait 0.1")
+    send_events(w.port, "app", [{"seq": i} for i in range(5)])
+    wait_until(lambda: r.messages, 20, w.log_tail)
+    assert len({repr(m) for m in seen}) == 1 and len(seen) == 4
+
+
+def test_weights_and_standby(weir, receiver):
+    a, b, spare = receiver(), receiver(), receiver()
+    w = weir(SENDER, buffer="chunk_limit_records 1", output=server(a.port, "weight 30") + server(b.port, "weight 10") +
+             server(spare.port, "standby true") + "require_ack_response true\nrecover_wait 60")
+    for i in range(80):
+        send_events(w.port, "app", [{"seq": i}])
+    wait_until(lambda: len(a.messages) + len(b.messages) == 80, 20, w.log_tail)
+    assert not spare.messages and 50 <= len(a.messages) <= 70
+    a.close()
+    for i in range(80, 160):
+        send_events(w.port, "app", [{"seq": i}])
+    everyone = lambda: a.events() + b.events() + spare.events()
+    wait_until(lambda: len(everyone()) >= 160, 20, lambda: f"{len(everyone())}\n{w.log_tail()}")
+    assert sorted(set(s for _, s in everyone())) == list(range(160)) and spare.messages
+
+
+def test_server_that_closes_after_each_message(weir, receiver):
+    r = receiver(close_after=1)
+    w = weir(SENDER, output=server(r.port) + "require_ack_response true\nkeepalive true")
+    send_events(w.port, "app", [{"seq": i} for i in range(200)], chunk_size=10)
+    wait_until(lambda: len(set(r.events())) == 200, 30, lambda: f"{len(r.events())}\n{w.log_tail()}")
