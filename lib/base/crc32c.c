@@ -57,7 +57,8 @@ uint32_t crc32c_portable(uint32_t crc, const void *p, size_t n)
 }
 
 #ifdef HARDWARE_KIND
-enum { LONG = 4096, SHORT = 256 }; /* bytes of a stretch */
+#define LONG  ((size_t)4096) /* bytes of a stretch */
+#define SHORT ((size_t)256)
 
 struct zeros {
 	uint32_t t[4][256];

@@ -126,7 +126,7 @@ static int posix_list(void *ctx, const char *path, void (*each)(void *arg, const
 		const struct dirent *e = readdir(d);
 		if (!e)
 			break;
-		if (strcmp(e->d_name, ".") && strcmp(e->d_name, ".."))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
 			each(arg, e->d_name);
 	}
 	int code = errno;

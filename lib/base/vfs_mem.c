@@ -297,7 +297,7 @@ static int mem_rename(void *ctx, const char *from, const char *to)
 	void **place = map_get(m->names, span_str(from)) ? map_put(m->names, span_str(to)) : NULL;
 	if (!place) {
 		rc = fail(map_get(m->names, span_str(from)) ? ENOMEM : ENOENT);
-	} else if (strcmp(from, to)) {
+	} else if (strcmp(from, to) != 0) {
 		struct file *old = *place;
 		*place = map_get(m->names, span_str(from));
 		map_remove(m->names, span_str(from));

@@ -1,3 +1,5 @@
+#include "buffer/buffer.h"
+
 #include "buffer/buffer_impl.h"
 #include "buffer/recover.h"
 #include "buffer/stage.h"

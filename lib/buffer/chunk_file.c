@@ -20,7 +20,7 @@ void chunk_file_name(char out[CHUNK_FILE_NAME_LEN + 1], int64_t created_ns, uint
 
 bool chunk_file_name_is(const char *file, const char *suffix, char name[CHUNK_FILE_NAME_LEN + 1])
 {
-	if (strlen(file) != CHUNK_FILE_NAME_LEN + strlen(suffix) || strcmp(file + CHUNK_FILE_NAME_LEN, suffix))
+	if (strlen(file) != CHUNK_FILE_NAME_LEN + strlen(suffix) || strcmp(file + CHUNK_FILE_NAME_LEN, suffix) != 0)
 		return false;
 	for (size_t i = 0; i < CHUNK_FILE_NAME_LEN; i++)
 		if (i == 16 ? file[i] != '-' : !strchr("0123456789abcdef", file[i]))

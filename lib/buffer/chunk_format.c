@@ -53,7 +53,7 @@ void chunk_format_put_head(uint8_t *block, const struct chunk_head *h)
 
 static enum chunk_head_is get_copy(const uint8_t *p, size_t n, struct chunk_head *h)
 {
-	if (n < CHUNK_HEAD_FIXED || memcmp(p, magic, sizeof magic))
+	if (n < CHUNK_HEAD_FIXED || memcmp(p, magic, sizeof magic) != 0)
 		return CHUNK_HEAD_BAD;
 	size_t name = le16_get(p + 14), stage = le32_get(p + 16);
 	if (stage > n || CHUNK_HEAD_FIXED + name + stage > n)
@@ -160,7 +160,7 @@ void chunk_format_put_seal(uint8_t block[CHUNK_BLOCK], const struct chunk_seal *
 	le64_put(p + 24, (uint64_t)s->last_ns);
 	le32_put(p + 32, s->more_holes);
 	le32_put(p + 36, (uint32_t)copy);
-	for (uint32_t i = 0; i < s->hole_count; i++) {
+	for (size_t i = 0; i < s->hole_count; i++) {
 		le64_put(p + 64 + 16 * i, s->hole[i].from);
 		le64_put(p + 72 + 16 * i, s->hole[i].to);
 	}
@@ -195,7 +195,7 @@ bool chunk_format_get_seal(
 	s->more_holes = le32_get(p + 32) != 0;
 	if (s->hole_count > CHUNK_SEAL_HOLES)
 		return false;
-	for (uint32_t i = 0; i < s->hole_count; i++)
+	for (size_t i = 0; i < s->hole_count; i++)
 		s->hole[i] = (struct chunk_hole){le64_get(p + 64 + 16 * i), le64_get(p + 72 + 16 * i)};
 	return true;
 }

@@ -123,8 +123,9 @@ enum {
 #define CHUNK_PAYLOAD_MAX (UINT32_C(1) << 31)
 
 /* The longest head block: both copies of the longest head. */
-#define CHUNK_HEAD_BLOCK_MAX \
-	((2 * (CHUNK_HEAD_FIXED + CHUNK_NAME_MAX + CHUNK_STAGE_MAX) + CHUNK_BLOCK - 1) / CHUNK_BLOCK * CHUNK_BLOCK)
+#define CHUNK_HEAD_BLOCK_MAX                                                                                   \
+	(((size_t)2 * (CHUNK_HEAD_FIXED + CHUNK_NAME_MAX + CHUNK_STAGE_MAX) + CHUNK_BLOCK - 1) / CHUNK_BLOCK * \
+		CHUNK_BLOCK)
 
 _Static_assert(FRAME_HEAD_LEN == 64 && FRAME_HEAD_LEN % 8 == 0, "the frame's head, as drawn above");
 _Static_assert(CHUNK_BLOCK % 8 == 0, "a group's start is a place where a frame is looked for");

@@ -3,7 +3,7 @@
 void (*buffer_crash_point)(const char *name);
 
 const char *const crash_point_names[CRASH_COUNT] = {
-#define X(id, name) [CRASH_##id] = name,
+#define X(id, name) [CRASH_##id] = (name),
 	CRASH_POINTS(X)
 #undef X
 };

@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define GROUP_BYTES	(8u * 1024 * 1024)
+#define GROUP_BYTES	(UINT64_C(8) * 1024 * 1024)
 #define STALL_NS	NS_PER_S
 #define SYNC_WINDOW_NS	(600 * NS_PER_S)
 #define SLOW_SYNC_NS	NS_PER_S

@@ -15,7 +15,7 @@ enum {
 	VERSION = 1,
 	FILE_MODE = 0600,
 };
-#define SIZE_LIMIT (64u * 1024 * 1024)
+#define SIZE_LIMIT (UINT64_C(64) * 1024 * 1024)
 
 static const uint8_t magic[8] = {0x89, 'W', 'C', 'P', 'R', '\r', '\n', 0x1a};
 

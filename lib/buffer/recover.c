@@ -85,7 +85,7 @@ static void on_name(void *arg, const char *file)
 		names_add(&f->progress_new, name);
 	else if (is_of_fluentd(file))
 		f->fluentd++;
-	else if (strcmp(file, "LOCK") && strcmp(file, "backup"))
+	else if (strcmp(file, "LOCK") != 0 && strcmp(file, "backup") != 0)
 		stranger(f, file);
 }
 
@@ -121,7 +121,7 @@ static enum chunk_head_is head_from_start(struct look *l, size_t most)
 
 static bool read_last_block(struct look *l, uint8_t block[CHUNK_BLOCK])
 {
-	return l->size >= 2 * CHUNK_BLOCK && l->size % CHUNK_BLOCK == 0 &&
+	return l->size >= UINT64_C(2) * CHUNK_BLOCK && l->size % CHUNK_BLOCK == 0 &&
 	       file_io_read(l->b->vfs, l->fd, block, CHUNK_BLOCK, l->size - CHUNK_BLOCK, false, NULL) == 0;
 }
 

@@ -32,7 +32,7 @@
  * ------------------------------------------------------------------------
  */
 
-static _Atomic int64_t fake_mono = 1000 * NS_PER_S, fake_wall = 1700000000 * NS_PER_S;
+static _Atomic int64_t fake_mono, fake_wall;
 
 static int64_t fake_mono_ns(void)
 {
@@ -207,6 +207,8 @@ static void world_init_on(struct world *w, const struct vfs *vfs, const char *pa
 		.flush_mode = BUFFER_FLUSH_LAZY,
 	};
 	log_threshold = getenv("WEIR_TEST_LOG") ? LOG_TRACE : LOG_FATAL;
+	fake_mono = 1000 * NS_PER_S;
+	fake_wall = 1700000000 * NS_PER_S;
 	clock_replace(fake_wall_ns, fake_mono_ns);
 }
 
@@ -221,6 +223,7 @@ static bool world_open(struct world *w)
 {
 	struct buffer_hooks hooks = {.on_durable = world_on_durable, .on_space = world_on_space, .arg = w};
 	w->appended = w->reported = w->last_reported = 0;
+	time_pass(NS_PER_MS); /* no two lives make chunks at the same time */
 	w->b = buffer_open(&w->o, &hooks, w->vfs, &w->err);
 	return w->b != NULL;
 }

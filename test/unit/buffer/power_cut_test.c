@@ -3,7 +3,8 @@
  * lost, nothing invented, nothing read that was not durable, no torn end taken for damage.
  *
  *   WEIR_POWER_CUTS  how many power cuts (2,000; 500 under a sanitizer)
- *   WEIR_POWER_SEED  the first seed: a failure prints its own, which runs the same again
+ *   WEIR_POWER_SEED  the first seed: a failure prints its own, which nearly always runs the same again (the chunks'
+ *                    random ids are the system's, and now and then a length depends on one of their bytes)
  */
 #include "harness.h"
 

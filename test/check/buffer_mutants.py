@@ -1,0 +1,308 @@
+#!/usr/bin/env python3
+"""Do the tests of the buffer see its mistakes? Each mutant leaves out or turns round one thing that the promises in buffer.h rest on;
+at least one test has to fail on it.
+
+    test/check/buffer_mutants.py [WORDS...]     only mutants whose name has one of the words
+
+Works on a copy of the tree in build/mutants; takes some minutes. Ends with 1 if a mutant survives, or if its text is not
+in the sources any more (then it is to be written anew, not to be thrown away).
+"""
+import os
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
+COPY = os.path.join(ROOT, "build/mutants")
+TESTS = ["power_cut", "fault", "crash_point", "damage", "folder", "buffer", "chunk_format"]
+
+# name, file in lib/buffer, [(text, what stands there instead)]
+MUTANTS = [
+    ('ack before sync', 'group.c', [
+        ('\tint code = chunk_file_append(f, frames);\n',
+            '\tif (!was_new)\n'
+            '\t\t(void)sync_file(b, f);\n'
+            '\tint code = chunk_file_append(f, frames);\n'),
+        ('\tcode = sync_file(b, f);\n',
+            '\tcode = was_new ? sync_file(b, f) : 0;\n'
+            '\tf->durable = f->end;\n'),
+    ]),
+    ('no fdatasync of groups', 'chunk_file.c', [
+        ('\tint code = file_io_sync(f->vfs, f->fd);\n',
+            '\tint code = f->is_new ? file_io_sync(f->vfs, f->fd) : 0;\n'),
+    ]),
+    ('no fdatasync of new files', 'chunk_file.c', [
+        ('\tint code = file_io_sync(f->vfs, f->fd);\n',
+            '\tint code = f->is_new ? 0 : file_io_sync(f->vfs, f->fd);\n'),
+    ]),
+    ('no sync_dir', 'chunk_file.c', [
+        ('\t\trc = f->vfs->sync_dir(f->vfs->ctx, f->folder);\n',
+            '\t\trc = 0 * f->fd;\n'),
+    ]),
+    ('no sync_dir at start', 'buffer.c', [
+        ('\tif (v->sync_dir(v->ctx, b->path))\n'
+            '\t\treturn err_sys(err, errno, "cannot sync the buffer folder',
+            '\tif (0)\n'
+            '\t\treturn err_sys(err, errno, "cannot sync the buffer folder'),
+    ]),
+    ('parents of the folder not synced', 'buffer.c', [
+        ('\tint synced = v->sync_dir(v->ctx, above) ? errno : 0;',
+            '\tint synced = 0;\n'
+            '\t(void)above;'),
+    ]),
+    ('rename before fdatasync', 'group.c', [
+        ('\tcode = sync_file(b, f);\n'
+            '\tif (!code && was_new) {\n'
+            '\t\tcode = chunk_file_rename(f);\n'
+            '\t\tis_sync = code == 0;\n'
+            '\t\tif (!code)\n'
+            '\t\t\tcode = chunk_file_sync_name(f);\n'
+            '\t}\n',
+            '\tif (was_new) {\n'
+            '\t\tcode = chunk_file_rename(f);\n'
+            '\t\tif (!code)\n'
+            '\t\t\tcode = chunk_file_sync_name(f);\n'
+            '\t}\n'
+            '\tif (!code)\n'
+            '\t\tcode = sync_file(b, f);\n'),
+    ]),
+    ('retry fsync after failure', 'file_io.c', [
+        ('\twhile (rc && errno == EINTR);\n'
+            '\treturn rc ? errno : 0;\n',
+            '\twhile (rc && errno == EINTR);\n'
+            '\tif (rc)\n'
+            '\t\trc = vfs->fdatasync(vfs->ctx, fd);\n'
+            '\treturn rc ? errno : 0;\n'),
+    ]),
+    ('go on with a file whose sync failed', 'group.c', [
+        ('\tif (was_new)\n'
+            '\t\tstage_abandon(b, s);\n'
+            '\telse\n'
+            '\t\tstage_retire(b, s);\n'
+            '\tif (is_sync)',
+            '\tif (was_new)\n'
+            '\t\tstage_abandon(b, s);\n'
+            '\tif (is_sync)'),
+    ]),
+    ('truncate at the first bad frame', 'lost_tail.c', [
+        ('\t\t\tnote_hole(t, &item);\n'
+            '\t\t\tbreak;\n',
+            '\t\t\tnote_hole(t, &item);\n'
+            '\t\t\treturn 0;\n'),
+    ]),
+    ('reader stops at the first bad frame', 'chunk_reader.c', [
+        ('\t\t\ton_hole(r, &item);\n'
+            '\t\t\tbreak;\n',
+            '\t\t\ton_hole(r, &item);\n'
+            '\t\t\treturn CHUNK_END;\n'),
+    ]),
+    ('no salt', 'chunk_format.c', [
+        ('\treturn (struct chunk_salt){\n'
+            '\t\t.place = le64_get(id),\n'
+            '\t\t.head_crc = crc32c(0, id, CHUNK_ID_LEN),\n'
+            '\t\t.payload_crc = le32_get(id + 12),\n'
+            '\t};',
+            '\tstatic const uint8_t none[16];\n'
+            '\t(void)id;\n'
+            '\treturn (struct chunk_salt){.head_crc = crc32c(0, none, 16)};'),
+    ]),
+    ('no payload crc', 'chunk_walk.c', [
+        ('\tl->valid = crc32c(0, held(w, at) + FRAME_HEAD_LEN, l->head.length) == l->head.payload_crc;',
+            '\tl->valid = true;'),
+    ]),
+    ('no head crc', 'chunk_format.c', [
+        ('\tif (crc32c(salt->head_crc, in + 4, FRAME_HEAD_LEN - 4) != le32_get(in))\n'
+            '\t\treturn false;\n',
+            ''),
+    ]),
+    ('no place', 'chunk_format.c', [
+        ('\tif ((le64_get(in + 56) ^ salt->place) != at)\n'
+            '\t\treturn false;\n',
+            '\t(void)at;\n'),
+        ('\tif (flags > 1 || h->synced > at ||',
+            '\tif (flags > 1 || (h->synced > at && 0) ||'),
+    ]),
+    ('readers see what is not durable (retired chunk)', 'stage.c', [
+        ('\tenqueue(b, s, false, s->chunk->size, s->file.durable);',
+            '\tenqueue(b, s, false, s->chunk->size, s->file.end);'),
+    ]),
+    ('start-up trusts the page cache', 'lost_tail.c', [
+        ('\tv->drop_cache(v->ctx, t->file.fd);\n',
+            ''),
+    ]),
+    ('start-up does not sync what it reads', 'lost_tail.c', [
+        ('\tif (file_io_sync(v, t->file.fd) == 0)\n'
+            '\t\tcrash_point(CRASH_RECOVER_SYNCED);\n',
+            ''),
+    ]),
+    ('progress unlinked before the chunk', 'taker.c', [
+        ('\tchar *path = buffer_path(b, c->name, ".chunk");\n'
+            '\tint code',
+            '\tchar *path = buffer_path(b, c->name, ".progress");\n'
+            '\t(void)b->vfs->unlink(b->vfs->ctx, path);\n'
+            '\tmem_free(path);\n'
+            '\tpath = buffer_path(b, c->name, ".chunk");\n'
+            '\tint code'),
+    ]),
+    ('unlink when a chunk is taken', 'taker.c', [
+        ('\t\t\tqueue_set_state(&b->queue, c, CHUNK_TAKEN);\n',
+            '\t\t\tqueue_set_state(&b->queue, c, CHUNK_TAKEN);\n'
+            '\t\t\tchar *pp = buffer_path(b, c->name, ".chunk");\n'
+            '\t\t\tb->vfs->unlink(b->vfs->ctx, pp);\n'
+            '\t\t\tmem_free(pp);\n'),
+    ]),
+    ('no roll back', 'group.c', [
+        ('\telse if (chunk_file_roll_back(&s->file))\n',
+            '\telse if (0)\n'),
+    ]),
+    ('no cut of the torn end', 'lost_tail.c', [
+        ('\tif (chunk_file_roll_back(f))\n'
+            '\t\treturn false;\n',
+            ''),
+    ]),
+    ('progress not synced', 'progress.c', [
+        ('\t\tcode = file_io_sync(v, fd);\n',
+            '\t\tcode = 0;\n'),
+    ]),
+    ('progress without sync of the folder', 'progress.c', [
+        ('\tif (!code && sync && b->vfs->sync_dir(b->vfs->ctx, b->path))',
+            '\tif (!code && sync && 0)'),
+    ]),
+    ('commits never synced', 'writer.c', [
+        ('\tif (b->vfs->sync_dir(b->vfs->ctx, b->path))\n'
+            '\t\tlog_warn',
+            '\tif (0)\n'
+            '\t\tlog_warn'),
+    ]),
+    ('a .new counts as a chunk', 'recover.c', [
+        ('\telse if (chunk_file_name_is(file, ".new", name))\n'
+            '\t\tnames_add(&f->created, name);',
+            '\telse if (chunk_file_name_is(file, ".new", name))\n'
+            '\t\t;'),
+    ]),
+    ('groups not padded', 'chunk_file.c', [
+        ('\t\t.last = fr->stage_next == NULL,',
+            '\t\t.last = false,'),
+        ('\tif (!code && p.end % CHUNK_BLOCK)',
+            '\tif (!code && p.end % CHUNK_BLOCK && 0)'),
+    ]),
+    ('acks out of order', 'group.c', [
+        ('\tfor (; *end && (*end)->error != EINPROGRESS; end = &(*end)->next) {',
+            '\tfor (; *end && (*end)->error != EINPROGRESS; end = &(*end)->next) {'),
+        ('\tif (end == &w->group)\n'
+            '\t\treturn;',
+            '\tif (end == &w->group) {\n'
+            '\t\tif (w->group && w->group->next && w->group->next->error == 0) {\n'
+            '\t\t\tstruct frame *x = w->group->next;\n'
+            '\t\t\tw->group->next = x->next;\n'
+            '\t\t\tx->next = w->group;\n'
+            '\t\t\tw->group = x;\n'
+            '\t\t\treport(b);\n'
+            '\t\t}\n'
+            '\t\treturn;\n'
+            '\t}'),
+    ]),
+    ('holes of a recovered chunk not in its seal', 'lost_tail.c', [
+        ('\tstruct chunk_seal seal = {.hole_count = t->c->hole_count, .more_holes = t->c->more_holes};',
+            '\tstruct chunk_seal seal = {.hole_count = 0};'),
+    ]),
+    ('a recovered seal calls everything durable', 'lost_tail.c', [
+        ('\tf->durable = t->walk.known < end ? t->walk.known : end;',
+            '\tf->durable = end;'),
+    ]),
+    ('ENOSPC fails the frames', 'group.c', [
+        ('\t\tif (last_try)\n',
+            '\t\tif (last_try || s->work)\n'),
+    ]),
+    ('damage not copied', 'damage.c', [
+        ('\tint code = backup_range(b, c->name, fd, hole->from, hole->to);',
+            '\tint code = 0;\n'
+            '\t(void)fd;'),
+    ]),
+    ('no EINTR loop in sync', 'file_io.c', [
+        ('\twhile (rc && errno == EINTR);\n'
+            '\treturn rc ? errno : 0;\n'
+            '}',
+            '\twhile (0);\n'
+            '\treturn rc ? errno : 0;\n'
+            '}'),
+    ]),
+    ('short write taken for whole', 'file_io.c', [
+        ('\t\t\tv->iov_base = (uint8_t *)v->iov_base + left;\n'
+            '\t\t\tv->iov_len -= left;',
+            '\t\t\treturn 0;'),
+    ]),
+]
+
+
+def build():
+    """Builds the tests of the copy; False if a mutant does not compile."""
+    wanted = ["build/release/test/unit/buffer/%s_test" % t for t in TESTS]
+    done = subprocess.run(["make", "-s", "-j%d" % (os.cpu_count() or 1), "VARIANT=release"] + wanted, cwd=COPY,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        print(done.stdout[-2000:])
+    return done.returncode == 0
+
+
+def first_that_fails():
+    """The name of the first test that fails, or hangs, on the copy."""
+    for test in TESTS:
+        try:
+            done = subprocess.run(["build/release/test/unit/buffer/%s_test" % test], cwd=COPY, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL, timeout=300)
+        except subprocess.TimeoutExpired:
+            return test
+        if done.returncode:
+            return test
+    return None
+
+
+def apply(changes, text):
+    for old, new in changes:
+        if old not in text:
+            return None
+        text = text.replace(old, new, 1)
+    return text
+
+
+def judge(name, path, changes):
+    """What became of a mutant, in words; the copy is as before afterwards."""
+    with open(path) as f:
+        original = f.read()
+    mutant = apply(changes, original)
+    if mutant is None:
+        return "IS NOT THERE"
+    try:
+        with open(path, "w") as f:
+            f.write(mutant)
+        if not build():
+            return "DOES NOT COMPILE"
+        test = first_that_fails()
+        return "caught by %s" % test if test else "SURVIVED"
+    finally:
+        with open(path, "w") as f:
+            f.write(original)
+
+
+def main():
+    shutil.rmtree(COPY, ignore_errors=True)
+    files = subprocess.run(["git", "ls-files", "Makefile", "deploy/install-deps", "lib", "server", "test/unit/buffer"], cwd=ROOT,
+                           stdout=subprocess.PIPE, text=True, check=True).stdout.split()
+    for name in files:
+        os.makedirs(os.path.dirname(os.path.join(COPY, name)), exist_ok=True)
+        shutil.copy(os.path.join(ROOT, name), os.path.join(COPY, name))
+    if not build() or first_that_fails():
+        sys.exit("the tests fail without any mutant")
+    bad = 0
+    for name, path, changes in MUTANTS:
+        if len(sys.argv) > 1 and not any(word in name for word in sys.argv[1:]):
+            continue
+        became = judge(name, os.path.join(COPY, "lib/buffer", path), changes)
+        bad += not became.startswith("caught")
+        print("%-60s %s" % (name, became), flush=True)
+    sys.exit(1 if bad else 0)
+
+
+if __name__ == "__main__":
+    main()
