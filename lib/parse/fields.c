@@ -164,7 +164,8 @@ static bool pairs_next(struct pairs *i, struct span *key, struct span *name, str
 	return true;
 }
 
-static struct span map_time(const struct parse_run *r, struct span map, uint32_t *count)
+/* The time's value, n = 0 if there is none; *pair is where it stands with its key, *count how many have its name. */
+static struct span map_time(const struct parse_run *r, struct span map, struct span *pair, uint32_t *count)
 {
 	struct pairs i;
 	struct span key, name, value, found = {0};
@@ -174,34 +175,30 @@ static struct span map_time(const struct parse_run *r, struct span map, uint32_t
 	while (pairs_next(&i, &key, &name, &value))
 		if (name.p && is_time_key(r->p, name)) {
 			found = value;
+			*pair = span_of(key.p, key.n + value.n);
 			++*count;
 		}
 	return found;
 }
 
-void map_finish(const struct parse_run *r, struct span map)
+/* The map without one pair: two copies. */
+static void put_without(struct buf *out, struct span map, struct span pair)
+{
+	const uint8_t *p = map.p, *end = map.p + map.n, *behind = pair.p + pair.n;
+	struct mp_token t;
+	if (mp_read(&p, end, &t) != MP_OK)
+		return;
+	mp_put_map_head(out, t.count - 1);
+	buf_put(out, p, (size_t)(pair.p - p));
+	buf_put(out, behind, (size_t)(end - behind));
+}
+
+static void put_pairs(const struct parse_run *r, struct span map, bool cut, uint32_t timed)
 {
 	struct buf *out = &r->room->record;
 	const struct converters *c = r->p->converters;
-	const struct event_time *used = estimated(r);
 	struct span key, name, value;
-	struct event_time time;
 	struct pairs i;
-	uint32_t timed;
-	struct span found = map_time(r, map, &timed);
-	if (found.n) {
-		if (!time_reader_value(r->p->time, found, r->now, &time)) {
-			parse_error(r, PARSE_ERROR, bad_time);
-			return;
-		}
-		used = &time;
-	}
-	bool cut = timed && !r->p->conf->keep_time_key;
-	if (!cut && !c) {
-		give(r, used, map);
-		return;
-	}
-	buf_clear(out);
 	if (!pairs_start(&i, map))
 		return;
 	mp_put_map_head(out, i.left - (cut ? timed : 0));
@@ -214,5 +211,31 @@ void map_finish(const struct parse_run *r, struct span map)
 		else
 			buf_put_span(out, value);
 	}
+}
+
+void map_finish(const struct parse_run *r, struct span map)
+{
+	const struct event_time *used = estimated(r);
+	struct span pair = {0};
+	struct event_time time;
+	uint32_t timed;
+	struct span found = map_time(r, map, &pair, &timed);
+	if (found.n) {
+		if (!time_reader_value(r->p->time, found, r->now, &time)) {
+			parse_error(r, PARSE_ERROR, bad_time);
+			return;
+		}
+		used = &time;
+	}
+	bool cut = timed && !r->p->conf->keep_time_key;
+	if (!cut && !r->p->converters) {
+		give(r, used, map);
+		return;
+	}
+	buf_clear(&r->room->record);
+	if (timed == 1 && !r->p->converters)
+		put_without(&r->room->record, map, pair);
+	else
+		put_pairs(r, map, cut, timed);
 	give_made(r, used);
 }

@@ -76,6 +76,20 @@ static void better_than_fluentd(void **state)
 		"[\"1795400000.000000005\",{\"a\":\"x\xef\xbf\xbdy\"}]");
 }
 
+/* The time's field is taken out wherever it stands, and however often: the last one counts. */
+static void time_fields(void **state)
+{
+	static const char section[] = "<parse>\n@type json\n</parse>\n";
+	(void)state;
+	check(section, "{\"time\":1,\"a\":2}", "[\"1.000000000\",{\"a\":2}]");
+	check(section, "{\"a\":2,\"time\":1}", "[\"1.000000000\",{\"a\":2}]");
+	check(section, "{\"a\":{\"time\":5},\"time\":1,\"b\":3}", "[\"1.000000000\",{\"a\":{\"time\":5},\"b\":3}]");
+	check(section, "{\"time\":1,\"a\":2,\"time\":3}", "[\"3.000000000\",{\"a\":2}]");
+	check(section, "{\"time\":1}", "[\"1.000000000\",{}]");
+	check("<parse>\n@type json\ntypes a:string\n</parse>\n", "{\"time\":1,\"a\":2,\"time\":3}",
+		"[\"3.000000000\",{\"a\":\"2\"}]");
+}
+
 static void not_utf8(void **state)
 {
 	static const char *const types[] = {"regexp\nexpression /(?<a>.*)/", "nginx", "apache", "apache2",
@@ -294,6 +308,7 @@ int main(void)
 		cmocka_unit_test(flat_parameters),
 		cmocka_unit_test(several_formats),
 		cmocka_unit_test(better_than_fluentd),
+		cmocka_unit_test(time_fields),
 		cmocka_unit_test(not_utf8),
 		cmocka_unit_test(firstline),
 		cmocka_unit_test(hostile_patterns_end),
