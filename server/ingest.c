@@ -52,6 +52,7 @@ struct ingest {
 	struct txn *txn; /* of the message that is being handled */
 	unsigned depth;	 /* routers it went through */
 	bool in_error;	 /* in <label @ERROR> */
+	uint32_t failed; /* events of the batch at hand that failed in the filter at hand */
 	bool lenient;	 /* a refusal is no failure of the message */
 	uint64_t refusals;
 	struct staged staged[STAGES_MAX];
@@ -427,7 +428,9 @@ void ingest_error(struct ingest *in, const char *plugin_id, const struct batch *
 {
 	const struct router *r = in->source->error_router;
 	counter_add(in->source->n.errors, 1);
+	uint32_t failed = in->failed + 1;
 	if (!r || in->in_error) {
+		in->failed = failed;
 		dead(in, b->tag, entry, 1, &(struct dead_letter){.plugin = plugin_id, .reason = reason, .text = text});
 		return;
 	}
@@ -436,6 +439,7 @@ void ingest_error(struct ingest *in, const char *plugin_id, const struct batch *
 	in->in_error = true; /* what fails on the way of errors must not come back to it */
 	ingest_route(in, r, &one);
 	in->in_error = false;
+	in->failed = failed;
 }
 
 /* ---- routes ------------------------------------------------------------------------------------------------------- */
@@ -483,10 +487,11 @@ void ingest_route(struct ingest *in, const struct router *r, const struct batch 
 		struct buf *out = &in->filtered[in->depth - 1][i & 1];
 		buf_clear(out);
 		counter_add(f->n.in, now.count);
+		in->failed = 0;
 		uint32_t count = f->plugin->filter->apply(f, in, &now, out);
 		counter_add(f->n.out, count);
-		if (count < now.count)
-			counter_add(in->source->n.filtered, now.count - count);
+		if (count + in->failed < now.count)
+			counter_add(in->source->n.filtered, now.count - count - in->failed);
 		now.entries = buf_span(out);
 		now.count = count;
 	}
