@@ -16,6 +16,7 @@ static const char *type_name(const struct conf_param *p)
 		[CONF_ARRAY] = "array",
 		[CONF_HASH] = "hash",
 		[CONF_REGEXP] = "regexp",
+		[CONF_BYTES] = "string",
 		[CONF_IGNORED] = "",
 	};
 	return names[p->type];

@@ -48,6 +48,12 @@ static bool string_value(const char *text, size_t len, char **v, const char **wh
 	return true;
 }
 
+static bool bytes_value(const char *text, size_t len, struct conf_bytes *v)
+{
+	*v = (struct conf_bytes){.p = mem_strndup(text, len), .n = len};
+	return true;
+}
+
 static void set_nil(const struct conf_param *p, void *to)
 {
 	switch (p->type) {
@@ -91,6 +97,8 @@ static bool set_text(const struct conf_param *p, const char *text, size_t len, b
 		return conf_value_hash(text, to, why);
 	case CONF_REGEXP:
 		return conf_value_regexp(text, to, why);
+	case CONF_BYTES:
+		return bytes_value(text, len, to);
 	case CONF_IGNORED:
 		break;
 	}
@@ -116,6 +124,10 @@ static void free_value(const struct conf_param *p, void *at)
 		break;
 	case CONF_REGEXP:
 		conf_value_free_regexp(at);
+		break;
+	case CONF_BYTES:
+		mem_free(((struct conf_bytes *)at)->p);
+		*(struct conf_bytes *)at = (struct conf_bytes){0};
 		break;
 	default:
 		break;
@@ -229,6 +241,7 @@ static void take_value(struct maker *m, const struct conf_param *p, const struct
 		struct conf_array a;
 		struct conf_hash h;
 		struct conf_regexp r;
+		struct conf_bytes bytes;
 	} v = {0};
 	static const size_t sizes[] = {
 		[CONF_STRING] = sizeof v.s,
@@ -241,6 +254,7 @@ static void take_value(struct maker *m, const struct conf_param *p, const struct
 		[CONF_ARRAY] = sizeof v.a,
 		[CONF_HASH] = sizeof v.h,
 		[CONF_REGEXP] = sizeof v.r,
+		[CONF_BYTES] = sizeof v.bytes,
 		[CONF_IGNORED] = 0,
 	};
 	const char *why = NULL;

@@ -21,6 +21,7 @@ enum conf_type {      /* field in the struct; nil (no value, no default) is told
 	CONF_ARRAY,   /* struct conf_array     v == NULL */
 	CONF_HASH,    /* struct conf_hash      v == NULL */
 	CONF_REGEXP,  /* struct conf_regexp    source == NULL */
+	CONF_BYTES,   /* struct conf_bytes     p == NULL; a string that may hold 0 bytes */
 	CONF_IGNORED, /* no field: for CONF_NOT_USED and CONF_NOT_POSSIBLE */
 };
 
@@ -46,6 +47,11 @@ struct conf_hash {
 struct conf_regexp {
 	char *source; /* between the slashes */
 	bool ignore_case, extended, multi_line;
+};
+
+struct conf_bytes {
+	char *p;
+	size_t n;
 };
 
 struct conf_choice {

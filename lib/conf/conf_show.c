@@ -25,13 +25,15 @@ static bool is_bare(const char *s)
 	return true;
 }
 
-static void put_quoted(const char *s, struct buf *out)
+static void put_quoted_bytes(const char *s, size_t n, struct buf *out)
 {
 	static const char from[] = "\r\n\t\f\b", to[] = "rntfb";
 	buf_put_byte(out, '"');
-	for (; *s; s++) {
+	for (const char *end = s + n; s < end; s++) {
 		const char *escape = strchr(from, *s);
-		if (escape)
+		if (!*s)
+			buf_put_str(out, "\\0");
+		else if (escape)
 			buf_printf(out, "\\%c", to[escape - from]);
 		else if (*s == '"' || *s == '\\' || (*s == '#' && s[1] == '{'))
 			buf_printf(out, "\\%c", *s);
@@ -39,6 +41,11 @@ static void put_quoted(const char *s, struct buf *out)
 			buf_put_byte(out, (uint8_t)*s);
 	}
 	buf_put_byte(out, '"');
+}
+
+static void put_quoted(const char *s, struct buf *out)
+{
+	put_quoted_bytes(s, strlen(s), out);
 }
 
 /* scheme://user:password@host: the password masked, wherever it stands. */
@@ -221,6 +228,11 @@ static bool put_value(const struct conf_param *p, const void *at, struct buf *ou
 		if (!((const struct conf_regexp *)at)->source)
 			return false;
 		put_regexp(at, out);
+		return true;
+	case CONF_BYTES:
+		if (!((const struct conf_bytes *)at)->p)
+			return false;
+		put_quoted_bytes(((const struct conf_bytes *)at)->p, ((const struct conf_bytes *)at)->n, out);
 		return true;
 	case CONF_IGNORED:
 		break;
