@@ -1,0 +1,247 @@
+/* in_tcp.c: <source> @type tcp: texts that a delimiter ends, over TCP or TLS, through the parser of <parse>. */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "client_list.h"
+#include "pipeline.h"
+#include "text_session.h"
+#include "transport_conf.h"
+
+#include <stddef.h>
+
+#define LINGER_NS (2 * NS_PER_S)
+
+struct in_tcp_conf {
+	struct conf_common common;
+	char *tag, *bind, *source_hostname_key, *source_address_key;
+	int64_t port, message_length_limit, max_connections, backlog;
+	bool send_keepalive_packet;
+	struct conf_bytes delimiter;
+	struct conf_list parse, extract, security, transport;
+};
+
+#define AT(field) .offset = offsetof(struct in_tcp_conf, field)
+
+static const struct conf_param params[] = {
+	{.name = "tag", .type = CONF_STRING, AT(tag), .required = true, .help = "The events' tag."},
+	{.name = "bind",
+		.type = CONF_STRING,
+		AT(bind),
+		.value = "0.0.0.0",
+		.help = "The address to listen on; `::` for IPv6 and IPv4."},
+	{.name = "port", .type = CONF_INT, AT(port), .value = "5170", .min = 0, .max = 65535, .help = "The TCP port."},
+	{.name = "delimiter",
+		.type = CONF_BYTES,
+		AT(delimiter),
+		.value = "\n",
+		.help = "What each text ends with. Default: a line feed."},
+	{.name = "message_length_limit",
+		.type = CONF_SIZE,
+		AT(message_length_limit),
+		.positive = true,
+		.help = "Bytes of a text. A longer one is dropped, counted and told. Default: 16m. (fluentd has no "
+			"limit by "
+			"default)"},
+	{.name = "source_hostname_key",
+		.type = CONF_STRING,
+		AT(source_hostname_key),
+		.help = "The field that gets the sender's name (reverse DNS)."},
+	{.name = "source_host_key",
+		.type = CONF_STRING,
+		AT(source_hostname_key),
+		.support = CONF_DEPRECATED,
+		.instead = "use source_hostname_key instead"},
+	{.name = "source_address_key",
+		.type = CONF_STRING,
+		AT(source_address_key),
+		.help = "The field that gets the sender's address."},
+	{.name = "send_keepalive_packet",
+		.type = CONF_BOOL,
+		AT(send_keepalive_packet),
+		.value = "false",
+		.help = "TCP keepalive: the system finds out that a silent peer is gone."},
+	{.name = "max_connections",
+		.type = CONF_INT,
+		AT(max_connections),
+		.value = "16384",
+		.min = 1,
+		.max = 1000000,
+		.help = "Connections at one time; further ones are closed at once."},
+	{.name = "backlog",
+		.type = CONF_INT,
+		AT(backlog),
+		.positive = true,
+		.help = "Connections that may wait to be accepted. Default: 1024."},
+	{.name = "blocking_timeout", .type = CONF_IGNORED, .support = CONF_NOT_USED, .instead = "nothing blocks here"},
+	TEXT_PARSER_FLAT_PARAMS,
+	{.name = NULL},
+};
+
+static const struct conf_sub subs[] = {
+	{.schema = &parser_section_schema, AT(parse)},
+	{.schema = &extract_values_schema, AT(extract)},
+	{.schema = &client_list_schema, AT(security)},
+	{.schema = &transport_conf_schema, AT(transport)},
+	{.schema = NULL},
+};
+
+static void check(void *conf, struct conf_report *r)
+{
+	const struct in_tcp_conf *c = conf;
+	if (!c->delimiter.n)
+		conf_report_add(r, CONF_ERROR, conf_where(c, "delimiter"), "'delimiter' must not be empty");
+	if (c->tag && !*c->tag)
+		conf_report_add(r, CONF_ERROR, conf_where(c, "tag"), "'tag' parameter must not be empty");
+	if (c->transport.n && transport_is_udp(c->transport.v[0]))
+		conf_report_add(r, CONF_ERROR, ((struct conf_common *)c->transport.v[0])->pos,
+			"valid options are tcp,tls but got udp: use @type udp");
+}
+
+static const struct conf_schema schema = {
+	.name = "source",
+	.title = "tcp input",
+	.size = sizeof(struct in_tcp_conf),
+	.params = params,
+	.subs = subs,
+	.check = check,
+	.help = "Takes texts, each with a delimiter at its end, over TCP or TLS. Senders get no answer: what they have "
+		"sent and what has not arrived, they do not learn.",
+};
+
+struct in_tcp {
+	struct text_source source;
+	struct text_sessions sessions;
+	struct client_list *clients; /* NULL = everybody */
+	struct log_limit log_denied;
+};
+
+static bool admit(void *arg, const struct peer *peer)
+{
+	struct text_sessions *sessions = arg;
+	struct in_tcp *t = (struct in_tcp *)((char *)sessions - offsetof(struct in_tcp, sessions));
+	uint64_t held;
+	if (!t->clients || client_list_has(t->clients, peer))
+		return true;
+	if (log_allowed(&t->log_denied, 10 * NS_PER_S, &held))
+		log_warn(t->source.source->id, "anonymous client denied: no <client> of <security> fits its address",
+			LOG_S("peer", peer->text), LOG_U("held_back", held));
+	return false;
+}
+
+static void destroy(void *self)
+{
+	struct in_tcp *t = self;
+	if (!t)
+		return;
+	stream_server_free(t->sessions.server);
+	text_source_free(&t->source);
+	client_list_free(t->clients);
+	mem_free(t);
+}
+
+static void make_server(struct in_tcp *t, const struct in_tcp_conf *c, SSL_CTX *tls, struct metrics *m)
+{
+	const struct transport_conf *tc = c->transport.n ? c->transport.v[0] : NULL;
+	struct stream_hooks hooks = text_session_hooks;
+	struct stream_conf conf = {
+		.id = t->source.source->id,
+		.bind = c->bind,
+		.port = (uint16_t)c->port,
+		.backlog = c->backlog == CONF_NIL_INT ? 0 : (int)c->backlog,
+		.max_connections = (unsigned)c->max_connections,
+		.tls = tls,
+		.limits =
+			{
+				.out_max = 4096,
+				.linger_ns = LINGER_NS,
+				.linger_s = tc ? (int)tc->linger_timeout : 0,
+				.keepalive = c->send_keepalive_packet,
+				.receive_buffer = tc && tc->receive_buffer_size != CONF_NIL_INT
+							  ? (int)tc->receive_buffer_size
+							  : 0,
+			},
+	};
+	hooks.admit = admit;
+	hooks.arg = &t->sessions;
+	t->sessions.source = &t->source;
+	t->sessions.delimiter = span_of(c->delimiter.p, c->delimiter.n);
+	t->sessions.server = stream_server_new(&conf, &hooks, m);
+}
+
+static void *create(struct source *s, struct builder *b)
+{
+	const struct in_tcp_conf *c = s->conf;
+	const struct transport_conf *tc = c->transport.n ? c->transport.v[0] : NULL;
+	struct conf_report *report = builder_report(b);
+	size_t errors = report->errors;
+	struct in_tcp *t = mem_zalloc(sizeof *t);
+	struct err err;
+	SSL_CTX *tls = NULL;
+	text_source_init(&t->source, s, c->common.section, b, NULL);
+	t->source.extract = extract_values_make(c->common.section, builder_rules(b), report);
+	t->source.tag = c->tag;
+	t->source.address_key = c->source_address_key;
+	t->source.hostname_key = c->source_hostname_key;
+	t->source.resolve = c->source_hostname_key != NULL;
+	t->source.max_text = c->message_length_limit == CONF_NIL_INT ? TEXT_MAX : (size_t)c->message_length_limit;
+	t->source.take = text_take_plain;
+	if (c->security.n)
+		t->clients = client_list_new(c->security.v[0], report);
+	if (transport_is_tls(tc) && !(tls = transport_tls_context(tc, &err)))
+		conf_report_add(report, CONF_ERROR, tc->common.pos, "%s", err.text);
+	make_server(t, c, tls, builder_metrics(b));
+	if (report->errors == errors)
+		return t;
+	destroy(t);
+	return NULL;
+}
+
+static bool start(struct source *s, struct server *server, struct err *err)
+{
+	struct in_tcp *t = s->self;
+	return stream_server_start(t->sessions.server, server, err);
+}
+
+static void stop(struct source *s)
+{
+	struct in_tcp *t = s->self;
+	stream_server_stop(t->sessions.server);
+}
+
+static unsigned busy(const struct source *s)
+{
+	const struct in_tcp *t = s->self;
+	return stream_server_busy(t->sessions.server);
+}
+
+static void end(struct source *s)
+{
+	struct in_tcp *t = s->self;
+	stream_server_end(t->sessions.server);
+}
+
+static void describe(const struct source *s, struct buf *out)
+{
+	const struct in_tcp *t = s->self;
+	const struct in_tcp_conf *c = s->conf;
+	buf_printf(out, "%s:%u %s, %s", c->bind, stream_server_port(t->sessions.server),
+		c->transport.n && transport_is_tls(c->transport.v[0]) ? "tls" : "tcp",
+		parser_type_name(t->source.parser));
+}
+
+static const struct input_ops ops = {
+	.create = create,
+	.destroy = destroy,
+	.start = start,
+	.stop = stop,
+	.busy = busy,
+	.end = end,
+	.describe = describe,
+};
+
+const struct plugin in_tcp = {
+	.kind = PLUGIN_INPUT,
+	.name = "tcp",
+	.help = "Texts with a delimiter, over TCP or TLS.",
+	.schema = &schema,
+	.input = &ops,
+};

@@ -1,0 +1,55 @@
+/*
+ * stream_server.h: what the inputs with connections (http, syslog, tcp) have in common: the listener, connections spread over the workers and counted, the orderly
+ * end. What the bytes mean is the sessions' matter.
+ */
+#ifndef WEIR_STREAM_SERVER_H
+#define WEIR_STREAM_SERVER_H
+
+#include "conn.h"
+#include "metrics/metrics.h"
+
+struct server;
+struct stream_server;
+
+struct stream_hooks {
+	const struct conn_ops *ops; /* on_free ends with stream_server_left */
+	/* In the main thread: whether this peer is served at all. NULL: everybody is. */
+	bool (*admit)(void *arg, const struct peer *peer);
+	/* In the worker's thread: a session for a new connection. */
+	void *(*session_new)(void *arg, struct worker *w);
+	/* It has its connection now (NULL could not be set up: on_free was called instead): ends with conn_begin. */
+	void (*session_begin)(void *session, struct conn *c);
+	/* Shutdown: nothing new is begun; ends when nothing is owed, at the deadline (monotonic) in any case. */
+	void (*session_drain)(void *session, int64_t deadline_ns);
+	/* Shutdown is at its deadline: ends at once. */
+	void (*session_abort)(void *session);
+	void *arg;
+};
+
+struct stream_conf {
+	const char *id; /* the source's */
+	const char *bind;
+	uint16_t port;
+	int backlog; /* <= 0: the default */
+	unsigned max_connections;
+	SSL_CTX *tls; /* taken; NULL = plain */
+	struct conn_limits limits;
+};
+
+/* Opens nothing yet. What `c` points to must outlive it. */
+struct stream_server *stream_server_new(
+	const struct stream_conf *c, const struct stream_hooks *hooks, struct metrics *m);
+void stream_server_free(struct stream_server *s); /* NULL is allowed */
+
+bool stream_server_start(struct stream_server *s, struct server *server, struct err *err);
+void stream_server_stop(struct stream_server *s);
+/* Connections that there are. */
+unsigned stream_server_busy(const struct stream_server *s);
+void stream_server_end(struct stream_server *s);
+
+/* For on_free: one connection fewer. */
+void stream_server_left(struct stream_server *s);
+/* That it listens on; the configured one before it was started. */
+uint16_t stream_server_port(const struct stream_server *s);
+
+#endif
