@@ -242,6 +242,31 @@ static const struct conf_param params[] = {
 		.offset = AT(flatten_hashes_separator),
 		.value = "_",
 		.help = "Between joined names."},
+	/* what has to be on the server */
+	TEXT("template_name", template_name, "An index template that is put on the server before the first event."),
+	TEXT("template_file", template_file, "Its JSON."),
+	{.name = "templates",
+		.type = CONF_HASH,
+		.offset = AT(templates),
+		.help = "Several of them: `{\"name\": \"file\"}`."},
+	{.name = "customize_template",
+		.type = CONF_HASH,
+		.offset = AT(customize_template),
+		.help = "Text of template_file and what it is replaced by: `{\"<<shards>>\": \"3\"}`."},
+	FLAG("template_overwrite", template_overwrite, "false", "Put the template also where there is one."),
+	FLAG("use_legacy_template", use_legacy_template, "true",
+		"The template is one of _template; false: of _index_template."),
+	TEXT("data_stream_name", data_stream_name,
+		"The data stream (elasticsearch_data_stream, opensearch_data_stream). May hold placeholders, which are "
+		"resolved for each event."),
+	TEXT("data_stream_template_name", data_stream_template_name, "Its index template. Default: NAME_template."),
+	TEXT("data_stream_ilm_name", data_stream_ilm_name, "Its lifecycle policy. Default: NAME_policy."),
+	TEXT("data_stream_ilm_policy", data_stream_ilm_policy,
+		"The policy's JSON. Default: rollover at 50 GB or 30 days."),
+	FLAG("data_stream_ilm_policy_overwrite", data_stream_ilm_policy_overwrite, "false",
+		"Put the policy also where there is one."),
+	FLAG("data_stream_template_use_index_patterns_wildcard", data_stream_wildcard, "true",
+		"The template is for all names that begin with the stream's."),
 	BUFFER_FLAT_PARAMS,
 	/* fluentd's, without effect here */
 	NOTE("include_index_in_url", "the index stands in the URL, and in action lines where it differs"),
@@ -278,20 +303,16 @@ static const struct conf_param params[] = {
 	NOTE("catch_transport_exception_on_retry", "transport errors are always retried"),
 	NOTE("time_parse_error_tag", "an event whose time_key cannot be read has its own time"),
 	NOTE("truncate_caches_interval", "there are no such caches"),
-	NOTE("max_retry_putting_template", "no template is put"),
-	NOTE("fail_on_putting_template_retry_exceed", "no template is put"),
-	NOTE("template_overwrite", "no template is put"),
-	NOTE("use_legacy_template", "no template is put"),
+	NOTE("max_retry_putting_template",
+		"it is tried before the first event, and again until it is there; events wait in the buffer"),
+	NOTE("fail_on_putting_template_retry_exceed",
+		"it is tried before the first event, and again until it is there; events wait in the buffer"),
 	NOTE("index_date_pattern", "no rollover alias is made"),
 	NOTE("index_separator", "no rollover alias is made"),
 	NOTE("deflector_alias", "no rollover alias is made"),
 	NOTE("application_name", "no rollover alias is made"),
 	NOTE("ilm_policy_overwrite", "no policy is put"),
 	/* and what would change what happens */
-	NO("template_name", NO_TEMPLATES),
-	NO("template_file", NO_TEMPLATES),
-	NO("templates", NO_TEMPLATES),
-	NO("customize_template", NO_TEMPLATES),
 	NO("rollover_index", NO_TEMPLATES),
 	NO("enable_ilm", NO_TEMPLATES),
 	NO("ilm_policy_id", NO_TEMPLATES),
@@ -313,6 +334,24 @@ static const struct conf_sub subs[] = {
 	{.schema = NULL},
 };
 
+static bool is_data_stream(const struct elasticsearch_conf *c)
+{
+	return c->common.schema == &elasticsearch_data_stream_conf_schema ||
+	       c->common.schema == &opensearch_data_stream_conf_schema;
+}
+
+static void check_stream(const struct elasticsearch_conf *c, struct conf_report *r)
+{
+	if (is_data_stream(c) && !c->data_stream_name)
+		conf_report_add(r, CONF_ERROR, c->common.pos, "'data_stream_name' parameter is required");
+	if (!is_data_stream(c) && c->data_stream_name)
+		conf_report_add(r, CONF_ERROR, conf_where(c, "data_stream_name"),
+			"data_stream_name belongs to @type elasticsearch_data_stream or opensearch_data_stream");
+	if (is_data_stream(c) && (c->write_operation == BULK_UPDATE || c->write_operation == BULK_UPSERT))
+		conf_report_add(
+			r, CONF_ERROR, conf_where(c, "write_operation"), "a data stream takes new documents only");
+}
+
 static void check(void *conf, struct conf_report *r)
 {
 	const struct elasticsearch_conf *c = conf;
@@ -322,6 +361,7 @@ static void check(void *conf, struct conf_report *r)
 	if ((c->write_operation == BULK_UPDATE || c->write_operation == BULK_UPSERT) && !c->id_key)
 		conf_report_add(r, CONF_ERROR, conf_where(c, "write_operation"),
 			"write_operation update and upsert need id_key: which document is meant?");
+	check_stream(c, r);
 	if (!c->client_cert != !c->client_key)
 		conf_report_add(r, CONF_ERROR, conf_where(c, c->client_cert ? "client_cert" : "client_key"),
 			"client_cert and client_key belong together");
@@ -346,4 +386,40 @@ const struct conf_schema opensearch_conf_schema = {
 	.subs = subs,
 	.check = check,
 	.help = "Indexes events into OpenSearch: the same as the elasticsearch output.",
+};
+
+const struct conf_schema elasticsearch_data_stream_conf_schema = {
+	.name = "match",
+	.title = "elasticsearch_data_stream output",
+	.size = sizeof(struct elasticsearch_conf),
+	.params = params,
+	.subs = subs,
+	.check = check,
+	.help = "Indexes events into an Elasticsearch data stream, which is set up with its index template and "
+		"lifecycle policy "
+		"before the first event where it is missing. Always `create`, always with @timestamp.",
+};
+
+const struct conf_schema opensearch_data_stream_conf_schema = {
+	.name = "match",
+	.title = "opensearch_data_stream output",
+	.size = sizeof(struct elasticsearch_conf),
+	.params = params,
+	.subs = subs,
+	.check = check,
+	.help = "Indexes events into an OpenSearch data stream, which is set up with its index template before the "
+		"first event "
+		"where it is missing. Always `create`, always with @timestamp.",
+};
+
+const struct conf_schema elasticsearch_dynamic_conf_schema = {
+	.name = "match",
+	.title = "elasticsearch_dynamic output",
+	.size = sizeof(struct elasticsearch_conf),
+	.params = params,
+	.subs = subs,
+	.check = check,
+	.help = "The elasticsearch output with v0.12's placeholders in index_name and the like: "
+		"${record['key']['key']}, "
+		"${tag_parts[N]}, ${tag}, ${time.strftime('FORMAT')}. Other Ruby is refused.",
 };

@@ -5,6 +5,7 @@
 #include "buffer_conf.h"
 #include "elastic/bulk_body.h"
 #include "elastic/bulk_client.h"
+#include "elastic_setup.h"
 #include "record/record_path.h"
 
 enum { ES_ID_DERIVED, ES_ID_AUTO };
@@ -38,10 +39,17 @@ struct elasticsearch_conf {
 	struct conf_array remove_keys;
 	bool flatten_hashes;
 	char *flatten_hashes_separator;
+	/* what has to be on the server */
+	char *template_name, *template_file;
+	struct conf_hash templates, customize_template;
+	bool template_overwrite, use_legacy_template;
+	char *data_stream_name, *data_stream_template_name, *data_stream_ilm_name, *data_stream_ilm_policy;
+	bool data_stream_ilm_policy_overwrite, data_stream_wildcard;
 	struct conf_list buffer, secondary;
 };
 
-extern const struct conf_schema elasticsearch_conf_schema, opensearch_conf_schema;
+extern const struct conf_schema elasticsearch_conf_schema, opensearch_conf_schema, elasticsearch_dynamic_conf_schema;
+extern const struct conf_schema elasticsearch_data_stream_conf_schema, opensearch_data_stream_conf_schema;
 
 /* Everything made from the parameters, read-only afterwards. */
 struct elasticsearch_settings {
@@ -56,6 +64,15 @@ struct elasticsearch_settings {
 	size_t text_count;
 	const char **headers;
 };
+
+/* Never NULL; findings are added. */
+struct elastic_setup *elasticsearch_setup_make(const struct elasticsearch_conf *c, struct conf_report *r);
+
+/*
+ * elasticsearch_dynamic's placeholders as those of index_name.h: ${record['a']['b']} is ${$['a']['b']}, ${time.strftime('%Y')} is %Y. For the caller to
+ * mem_free.
+ */
+char *elasticsearch_dynamic_text(const char *text);
 
 /* False if findings were added. */
 bool elasticsearch_settings_make(

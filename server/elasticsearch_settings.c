@@ -293,10 +293,60 @@ static const struct name_template *make_template(struct elasticsearch_settings *
 	const struct elasticsearch_conf *c, const char *param, const char *text, struct conf_report *r)
 {
 	struct err err;
+	if (c->common.schema == &elasticsearch_dynamic_conf_schema)
+		text = keep(s, elasticsearch_dynamic_text(text));
 	s->templates[slot] = name_template_compile(text, true, &err);
 	if (!s->templates[slot])
 		conf_report_add(r, CONF_ERROR, conf_where(c, param), "%s: %s", param, err.text);
 	return s->templates[slot];
+}
+
+/* Where a placeholder of fluentd's dynamic output ends: the brace that closes it, not one in quotes. */
+static const char *dynamic_end(const char *p)
+{
+	char quote = 0;
+	for (; *p; p++) {
+		if (quote && *p == quote)
+			quote = 0;
+		else if (!quote && (*p == '\'' || *p == '"'))
+			quote = *p;
+		else if (!quote && *p == '}')
+			return p;
+	}
+	return NULL;
+}
+
+static bool put_dynamic(struct buf *out, const char *p, const char *end)
+{
+	static const char record[] = "record[", time[] = "time.strftime(";
+	size_t n = (size_t)(end - p);
+	if (n > sizeof record && strncmp(p, record, sizeof record - 1) == 0) {
+		buf_put_str(out, "${$");
+		for (const char *c = p + sizeof record - 2; c < end; c++)
+			buf_put_byte(out, *c == '"' ? '\'' : (uint8_t)*c);
+		buf_put_byte(out, '}');
+		return true;
+	}
+	if (n > sizeof time + 2 && strncmp(p, time, sizeof time - 1) == 0 && end[-1] == ')') {
+		buf_put(out, p + sizeof time, n - sizeof time - 2);
+		return true;
+	}
+	return false;
+}
+
+char *elasticsearch_dynamic_text(const char *text)
+{
+	struct buf out;
+	buf_init(&out, 64 << 10);
+	for (const char *p = text, *end; *p;) {
+		if (strncmp(p, "${", 2) == 0 && (end = dynamic_end(p)) && put_dynamic(&out, p + 2, end))
+			p = end + 1;
+		else
+			buf_put_byte(&out, (uint8_t)*p++);
+	}
+	char *made = buf_take(&out);
+	buf_free(&out);
+	return made ? made : mem_strdup("");
 }
 
 static const struct record_path *make_path(struct elasticsearch_settings *s, size_t slot,
@@ -344,8 +394,11 @@ static void make_operation(struct elasticsearch_settings *s, const struct elasti
 static void make_bulk(struct elasticsearch_settings *s, const struct elasticsearch_conf *c, struct conf_report *r)
 {
 	struct bulk_options *o = &s->bulk;
-	o->logstash_format = c->logstash_format;
-	if (c->logstash_format) {
+	o->data_stream = c->data_stream_name != NULL;
+	o->logstash_format = c->logstash_format && !o->data_stream;
+	if (o->data_stream) {
+		o->index = make_template(s, 2, c, "data_stream_name", c->data_stream_name, r);
+	} else if (c->logstash_format) {
 		o->prefix = make_template(s, 0, c, "logstash_prefix", c->logstash_prefix, r);
 		o->separator = c->logstash_prefix_separator ? c->logstash_prefix_separator : "";
 		o->date = make_template(s, 1, c, "logstash_dateformat", c->logstash_dateformat, r);

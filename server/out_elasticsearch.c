@@ -23,6 +23,7 @@ struct elasticsearch {
 	struct output *output;
 	struct elasticsearch_settings settings;
 	struct bulk_hosts *hosts;
+	struct elastic_setup *setup;
 	_Atomic bool send_type; /* the server has said that it wants a mapping type: a version before 7 */
 	struct {
 		struct counter *indexed, *duplicates, *rejected, *retried, *held, *requests, *request_bytes,
@@ -490,6 +491,18 @@ static enum flush_result flush(void *thread, struct chunk *c, struct flush_repor
 	struct flusher *t = thread;
 	struct buffer *b = flow_buffer(t->es->output->flow);
 	struct err err;
+	switch (elastic_setup_run(t->es->setup, t->client, t->es->output->id, &err)) {
+	case SETUP_DONE:
+		break;
+	case SETUP_STOPPED:
+		return FLUSH_STOPPED;
+	case SETUP_DOWN:
+		flush_because(report, "%s", err.text);
+		return FLUSH_DOWN;
+	case SETUP_REFUSED:
+		flush_because(report, "%s", err.text);
+		return FLUSH_HOLD;
+	}
 	t->chunk = c;
 	t->report = report;
 	t->unsaved = false;
@@ -552,6 +565,7 @@ static void destroy(void *self)
 	if (!es)
 		return;
 	bulk_hosts_free(es->hosts);
+	elastic_setup_free(es->setup);
 	elasticsearch_settings_free(&es->settings);
 	mem_free(es);
 }
@@ -584,6 +598,7 @@ static void *create(struct output *o, struct builder *b)
 	es->output = o;
 	if (elasticsearch_settings_make(&es->settings, c, builder_report(b)))
 		es->hosts = bulk_hosts_new(&es->settings.client);
+	es->setup = elasticsearch_setup_make(c, builder_report(b));
 	count(es, builder_metrics(b));
 	builder_flow(b, o, c->buffer.n ? c->buffer.v[0] : NULL);
 	return es;
@@ -622,5 +637,29 @@ const struct plugin out_opensearch = {
 	.name = "opensearch",
 	.help = "Bulk indexing into OpenSearch.",
 	.schema = &opensearch_conf_schema,
+	.output = &ops,
+};
+
+const struct plugin out_elasticsearch_data_stream = {
+	.kind = PLUGIN_OUTPUT,
+	.name = "elasticsearch_data_stream",
+	.help = "Bulk indexing into an Elasticsearch data stream.",
+	.schema = &elasticsearch_data_stream_conf_schema,
+	.output = &ops,
+};
+
+const struct plugin out_opensearch_data_stream = {
+	.kind = PLUGIN_OUTPUT,
+	.name = "opensearch_data_stream",
+	.help = "Bulk indexing into an OpenSearch data stream.",
+	.schema = &opensearch_data_stream_conf_schema,
+	.output = &ops,
+};
+
+const struct plugin out_elasticsearch_dynamic = {
+	.kind = PLUGIN_OUTPUT,
+	.name = "elasticsearch_dynamic",
+	.help = "The elasticsearch output with v0.12's placeholders.",
+	.schema = &elasticsearch_dynamic_conf_schema,
 	.output = &ops,
 };
