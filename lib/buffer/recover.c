@@ -106,7 +106,7 @@ struct look {
 	const char *name;
 	int fd;
 	uint64_t size;
-	uint8_t *block; /* CHUNK_HEAD_BLOCK_MAX bytes, of all looks; holds what the head was read from */
+	uint8_t *bytes; /* what the head was read from */
 	struct chunk_head head;
 	struct chunk *chunk; /* of a good one */
 	int code;	     /* why it is unreadable */
@@ -115,8 +115,9 @@ struct look {
 static enum chunk_head_is head_from_start(struct look *l, size_t most)
 {
 	size_t n = l->size < most ? (size_t)l->size : most;
-	l->code = file_io_read(l->b->vfs, l->fd, l->block, n, 0, false, NULL);
-	return l->code ? CHUNK_HEAD_BAD : chunk_format_get_head(l->block, n, &l->head);
+	l->bytes = mem_realloc(l->bytes, most);
+	l->code = file_io_read(l->b->vfs, l->fd, l->bytes, n, 0, false, NULL);
+	return l->code ? CHUNK_HEAD_BAD : chunk_format_get_head(l->bytes, n, &l->head);
 }
 
 static bool read_last_block(struct look *l, uint8_t block[CHUNK_BLOCK])
@@ -130,7 +131,7 @@ static enum verdict read_head(struct look *l)
 	enum chunk_head_is is = head_from_start(l, CHUNK_BLOCK);
 	if (is == CHUNK_HEAD_BAD && !l->code && l->size > CHUNK_BLOCK)
 		is = head_from_start(l, CHUNK_HEAD_BLOCK_MAX);
-	if (is == CHUNK_HEAD_BAD && read_last_block(l, l->block) && chunk_format_get_seal_head(l->block, &l->head))
+	if (is == CHUNK_HEAD_BAD && read_last_block(l, l->bytes) && chunk_format_get_seal_head(l->bytes, &l->head))
 		is = CHUNK_HEAD_GOOD;
 	if (is == CHUNK_HEAD_BAD)
 		return l->code ? CHUNK_UNREADABLE : CHUNK_NO_HEAD;
@@ -160,10 +161,11 @@ static enum verdict look_at_open_file(struct look *l)
 	if (v == CHUNK_GOOD) {
 		l->chunk = chunk_new(l->name, &l->head);
 		l->chunk->size = l->chunk->end = l->size;
-		l->chunk->known = l->chunk->head_length +
-				  1; /* a file has this name only after its first group was synced */
+		/* A file has this name only after its first group was synced. */
+		l->chunk->known = l->chunk->head_length + 1;
 		read_seal(l);
 	}
+	mem_free(l->bytes);
 	return v;
 }
 
@@ -278,9 +280,8 @@ static bool look_and_act(struct buffer *b, struct folder *f, struct err *err)
 	bool ok = true;
 	struct look *looks = mem_array(f->chunk.n, sizeof *looks);
 	enum verdict *verdicts = mem_array(f->chunk.n, sizeof *verdicts);
-	uint8_t *block = mem_alloc(CHUNK_HEAD_BLOCK_MAX);
 	for (size_t i = 0; i < f->chunk.n && ok; i++) {
-		looks[i] = (struct look){.b = b, .name = f->chunk.v[i], .block = block};
+		looks[i] = (struct look){.b = b, .name = f->chunk.v[i]};
 		verdicts[i] = look_at(&looks[i]);
 		if (verdicts[i] == CHUNK_NEWER)
 			ok = err_set(err,
@@ -292,7 +293,6 @@ static bool look_and_act(struct buffer *b, struct folder *f, struct err *err)
 		act(b, f, looks, verdicts);
 	for (size_t i = 0; i < f->chunk.n; i++)
 		chunk_free(looks[i].chunk);
-	mem_free(block);
 	mem_free(looks);
 	mem_free(verdicts);
 	return ok;
