@@ -54,17 +54,21 @@ void elastic_setup_add(
 	};
 }
 
+static const char *hint_for(long status, const char *text)
+{
+	if (status == 401 || status == 403)
+		return ": the user lacks the right to manage it; grant it, or put it there by hand";
+	if (strstr(text, "no handler found"))
+		return ": the server has no such thing; OpenSearch has no _ilm: use @type opensearch_data_stream";
+	return "";
+}
+
 static enum setup_result judge(const struct step *step, const struct bulk_response *r, struct err *why)
 {
 	char text[300];
 	bulk_error_text(r->body, text, sizeof text);
-	err_set(why, "%s cannot be set up: %s answered %ld %s", step->what, r->host, r->status, text);
-	if (r->status == 401 || r->status == 403)
-		err_set(why,
-			"%s cannot be set up: %s answered %ld %s: the user lacks the right to manage it; grant it, or "
-			"put it by "
-			"hand",
-			step->what, r->host, r->status, text);
+	err_set(why, "%s cannot be set up: %s answered %ld %s%s", step->what, r->host, r->status, text,
+		hint_for(r->status, text));
 	return r->status == 408 || r->status == 429 || r->status >= 500 ? SETUP_DOWN : SETUP_REFUSED;
 }
 

@@ -1,0 +1,141 @@
+"""Data streams, index templates and v0.12's placeholders on the real servers."""
+import http.server
+import json
+import threading
+
+import pytest
+
+from harness.forward import send_events
+from harness.waiting import wait_until
+from harness.weir import ELASTICSEARCH
+
+LOGSTASH = "logstash_format true\n  logstash_prefix {{prefix}}\n"
+
+
+def arrives(server, w, index, n):
+    wait_until(lambda: server.count(index) >= n, 60,
+               lambda: f"{n} documents, there are {server.count(index)}:\n{w.log_tail()}", 0.3)
+    assert server.count(index) == n
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["logs-{0}-fixed", "logs-{0}-${{tag}}"])
+def test_data_stream(weir, opensearch, prefix, name):
+    """Stream and template are made before the first event, and found by the next start."""
+    stream = name.format(prefix)
+    config = ELASTICSEARCH.replace("@type elasticsearch", "@type opensearch_data_stream").replace(
+        LOGSTASH, f"data_stream_name {stream}\n data_stream_template_name {prefix}-tpl\n")
+    w = weir(config, es_url=opensearch.url, prefix=prefix)
+    send_events(w.port, "web", [{"seq": i} for i in range(300)])
+    real = stream.replace("${tag}", "web")
+    arrives(opensearch, w, real, 300)
+    assert opensearch.ok("GET", f"/_data_stream/{real}")["data_streams"][0]["template"] == f"{prefix}-tpl"
+    document = next(opensearch.documents(real))["_source"]
+    assert "@timestamp" in document
+    w.restart()
+    send_events(w.port, "web", [{"seq": i} for i in range(300, 400)])
+    arrives(opensearch, w, real, 400)
+    assert w.log().count("set up on the server") == (1 if "${tag}" in stream else 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("legacy", [True, False])
+def test_template(weir, server, prefix, tmp_path, legacy):
+    """A template with replaced text is there before the index is; one that is there already stays."""
+    inner = {"settings": {"number_of_shards": "<<shards>>"}, "mappings": {"properties": {"seq": {"type": "keyword"}}}}
+    body = {"index_patterns": [f"{prefix}-*"], **(inner if legacy else {"template": inner, "priority": 7})}
+    (tmp_path / "t.json").write_text(json.dumps(body))
+    output = f"""
+      template_name {prefix}
+      template_file {tmp_path}/t.json
+      customize_template {{"<<shards>>": "2"}}
+      use_legacy_template {str(legacy).lower()}"""
+    for n in (1, 2):
+        w = weir(ELASTICSEARCH, es_url=server.url, prefix=prefix, output=output)
+        send_events(w.port, "app", [{"seq": i} for i in range(50)])
+        arrives(server, w, f"{prefix}-*", 50 * n)
+        w.stop()
+    index = next(iter(server.ok("GET", f"/{prefix}-*").values()))
+    assert index["mappings"]["properties"]["seq"]["type"] == "keyword"
+    assert index["settings"]["index"]["number_of_shards"] == "2"
+
+
+class Empty(http.server.BaseHTTPRequestHandler):
+    """A server on which nothing is there yet, and everything can be put."""
+    asked = []
+
+    def do_GET(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.asked.append((self.command, self.path.split("?")[0], body))
+        answer = b'{"errors":false,"items":[{"create":{"status":201}}]}' if "_bulk" in self.path else b"{}"
+        self.send_response(404 if self.command == "GET" else 200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_PUT = do_POST = do_HEAD = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+def test_what_an_elasticsearch_data_stream_puts(weir, prefix):
+    config = ELASTICSEARCH.replace("@type elasticsearch", "@type elasticsearch_data_stream").replace(
+        LOGSTASH, "data_stream_name logs-app-default\n")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Empty) as empty:
+        threading.Thread(target=empty.serve_forever, daemon=True).start()
+        w = weir(config, es_url=f"http://127.0.0.1:{empty.server_port}", prefix=prefix)
+        send_events(w.port, "app", [{"seq": 1}])
+        wait_until(lambda: any("_bulk" in path for _, path, _ in Empty.asked), 20, w.log_tail)
+        w.stop()
+        empty.shutdown()
+    assert [a[:2] for a in Empty.asked] == [
+        ("GET", "/_ilm/policy/logs-app-default_policy"), ("PUT", "/_ilm/policy/logs-app-default_policy"),
+        ("GET", "/_index_template/logs-app-default_template"), ("PUT", "/_index_template/logs-app-default_template"),
+        ("GET", "/_data_stream/logs-app-default"), ("PUT", "/_data_stream/logs-app-default"), ("POST", "/logs-app-default/_bulk")]
+    assert json.loads(Empty.asked[1][2])["policy"]["phases"]["hot"]["actions"]["rollover"] == {"max_size": "50gb", "max_age": "30d"}
+    assert json.loads(Empty.asked[3][2]) == {"index_patterns": ["logs-app-default*"], "data_stream": {},
+                                             "template": {"settings": {"index.lifecycle.name": "logs-app-default_policy"}}}
+    action, document = Empty.asked[6][2].splitlines()
+    assert list(json.loads(action)) == ["create"] and "@timestamp" in json.loads(document)
+
+
+class Refusing(http.server.BaseHTTPRequestHandler):
+    """A server on which the user may not manage templates."""
+    asked = []
+
+    def do_GET(self):
+        self.asked.append((self.command, self.path))
+        body = b'{"error":{"type":"security_exception","reason":"no"},"status":403}' if self.command == "PUT" else b"{}"
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(403 if self.command == "PUT" else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_PUT = do_POST = do_HEAD = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+def test_setup_that_is_refused_holds(weir, prefix, tmp_path):
+    (tmp_path / "t.json").write_text("{}")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as refusing:
+        threading.Thread(target=refusing.serve_forever, daemon=True).start()
+        w = weir(ELASTICSEARCH, es_url=f"http://127.0.0.1:{refusing.server_port}", prefix=prefix,
+                 output=f"template_name a b\ntemplate_file {tmp_path}/t.json")
+        w.allow("failed to flush the buffer")
+        send_events(w.port, "app", [{"seq": 1}])
+        w.wait_log("index template a b cannot be set up: .* 403 .*lacks the right")
+        refusing.shutdown()
+    assert Refusing.asked[:2] == [("GET", "/_template/a%20b"), ("PUT", "/_template/a%20b")]
+    assert not any("bulk" in path for _, path in Refusing.asked)
+
+
+def test_dynamic(weir, fake_es, prefix):
+    config = ELASTICSEARCH.replace("@type elasticsearch", "@type elasticsearch_dynamic").replace(
+        LOGSTASH, "index_name {{prefix}}-${record['k']['ns']}-${tag_parts[1]}-${time.strftime('%Y')}\n")
+    w = weir(config, es_url=fake_es.url, prefix=prefix)
+    send_events(w.port, "app.web", [{"k": {"ns": "Blue"}}], seconds=1700000000)
+    wait_until(lambda: len(fake_es.documents(f"{prefix}-blue-web-2023")) == 1, 20, w.log_tail)
