@@ -1,6 +1,6 @@
 #include "record/value.h"
 
-#include "record/msgpack_class.h"
+#include "record/msgpack_put.h"
 #include "record/msgpack_scan.h"
 
 void value_load_raw(struct value *v)
@@ -271,137 +271,20 @@ bool value_iter_pair(struct value_iter *it, struct value *key, struct value *v)
 
 /* ---- to msgpack --------------------------------------------------------------------------------------------------- */
 
-bool value_put_str(struct buf *out, struct span s)
+static bool put_str(struct buf *out, struct span s, bool bin)
 {
-	uint8_t head[5];
-	size_t n;
-	if (s.n < 32) {
-		head[0] = (uint8_t)(0xa0 | s.n);
-		n = 1;
-	} else if (s.n <= UINT8_MAX) {
-		head[0] = 0xd9;
-		head[1] = (uint8_t)s.n;
-		n = 2;
-	} else if (s.n <= UINT16_MAX) {
-		head[0] = 0xda;
-		be16_put(head + 1, (uint16_t)s.n);
-		n = 3;
-	} else if (s.n <= UINT32_MAX) {
-		head[0] = 0xdb;
-		be32_put(head + 1, (uint32_t)s.n);
-		n = 5;
-	} else {
-		return false;
-	}
-	if (!buf_reserve(out, n + s.n))
-		return false;
-	buf_put(out, head, n);
-	return buf_put_span(out, s);
-}
-
-static bool put_bin(struct buf *out, struct span s)
-{
-	uint8_t head[5] = {0xc6};
 	if (s.n > UINT32_MAX)
 		return false;
-	be32_put(head + 1, (uint32_t)s.n);
-	return buf_put(out, head, sizeof head) && buf_put_span(out, s);
-}
-
-static bool put_head(struct buf *out, uint8_t fix, uint8_t wide, uint32_t count)
-{
-	uint8_t head[5];
-	if (count < 16)
-		return buf_put_byte(out, (uint8_t)(fix | count));
-	if (count <= UINT16_MAX) {
-		head[0] = wide;
-		be16_put(head + 1, (uint16_t)count);
-		return buf_put(out, head, 3);
-	}
-	head[0] = (uint8_t)(wide + 1);
-	be32_put(head + 1, count);
-	return buf_put(out, head, 5);
-}
-
-bool value_put_map_head(struct buf *out, uint32_t count)
-{
-	return put_head(out, 0x80, 0xde, count);
-}
-
-bool value_put_array_head(struct buf *out, uint32_t count)
-{
-	return put_head(out, 0x90, 0xdc, count);
-}
-
-bool value_put_time(struct buf *out, struct event_time t)
-{
-	uint8_t p[15];
-	if (t.sec >= 0 && t.sec <= UINT32_MAX) {
-		p[0] = 0xd7;
-		p[1] = 0;
-		be32_put(p + 2, (uint32_t)t.sec);
-		be32_put(p + 6, t.nsec);
-		return buf_put(out, p, 10);
-	}
-	p[0] = 0xc7;
-	p[1] = 12;
-	p[2] = 0xff;
-	be32_put(p + 3, t.nsec);
-	be64_put(p + 7, (uint64_t)t.sec);
-	return buf_put(out, p, 15);
-}
-
-static bool put_uint(struct buf *out, uint64_t u)
-{
-	uint8_t p[9];
-	if (u < 128)
-		return buf_put_byte(out, (uint8_t)u);
-	if (u <= UINT8_MAX) {
-		p[0] = 0xcc;
-		p[1] = (uint8_t)u;
-		return buf_put(out, p, 2);
-	}
-	if (u <= UINT16_MAX) {
-		p[0] = 0xcd;
-		be16_put(p + 1, (uint16_t)u);
-		return buf_put(out, p, 3);
-	}
-	if (u <= UINT32_MAX) {
-		p[0] = 0xce;
-		be32_put(p + 1, (uint32_t)u);
-		return buf_put(out, p, 5);
-	}
-	p[0] = 0xcf;
-	be64_put(p + 1, u);
-	return buf_put(out, p, 9);
-}
-
-static bool put_int(struct buf *out, int64_t i)
-{
-	uint8_t p[9];
-	if (i >= 0)
-		return put_uint(out, (uint64_t)i);
-	if (i >= -32)
-		return buf_put_byte(out, (uint8_t)i);
-	p[0] = 0xd3;
-	be64_put(p + 1, (uint64_t)i);
-	return buf_put(out, p, 9);
-}
-
-static bool put_float(struct buf *out, double d)
-{
-	uint8_t p[9] = {0xcb};
-	uint64_t bits;
-	memcpy(&bits, &d, sizeof bits);
-	be64_put(p + 1, bits);
-	return buf_put(out, p, 9);
+	if (!bin)
+		return mp_put_str(out, s);
+	return mp_put_head(out, 0xc6, s.n, 4) && buf_put_span(out, s);
 }
 
 static bool put_deep(struct buf *out, const struct value *v, unsigned depth);
 
 static bool put_array(struct buf *out, const struct value_array *array, unsigned depth)
 {
-	if (!value_put_array_head(out, array->n))
+	if (!mp_put_array_head(out, array->n))
 		return false;
 	for (uint32_t i = 0; i < array->n; i++)
 		if (!put_deep(out, &array->v[i], depth))
@@ -411,7 +294,7 @@ static bool put_array(struct buf *out, const struct value_array *array, unsigned
 
 static bool put_map(struct buf *out, const struct value_map *m, unsigned depth)
 {
-	if (!value_put_map_head(out, m->live))
+	if (!mp_put_map_head(out, m->live))
 		return false;
 	for (uint32_t i = 0; i < m->n; i++) {
 		const struct value_pair *pair = &m->v[i];
@@ -427,22 +310,22 @@ static bool put_deep(struct buf *out, const struct value *v, unsigned depth)
 {
 	switch (v->type) {
 	case VALUE_NIL:
-		return buf_put_byte(out, 0xc0);
+		return mp_put_nil(out);
 	case VALUE_BOOL:
-		return buf_put_byte(out, v->b ? 0xc3 : 0xc2);
+		return mp_put_bool(out, v->b);
 	case VALUE_INT:
-		return put_int(out, v->i);
+		return mp_put_int(out, v->i);
 	case VALUE_UINT:
-		return put_uint(out, v->u);
+		return mp_put_uint(out, v->u);
 	case VALUE_FLOAT:
-		return put_float(out, v->d);
+		return mp_put_double(out, v->d);
 	case VALUE_STR:
 	case VALUE_SYM:
-		return v->bin ? put_bin(out, v->s) : value_put_str(out, v->s);
+		return put_str(out, v->s, v->bin);
 	case VALUE_BOX:
-		return v->box->bin ? put_bin(out, v->box->s) : value_put_str(out, v->box->s);
+		return put_str(out, v->box->s, v->box->bin);
 	case VALUE_TIME:
-		return value_put_time(out, v->time);
+		return mp_put_event_time(out, v->time);
 	case VALUE_RAW:
 	case VALUE_RAW_ARRAY:
 	case VALUE_RAW_MAP:

@@ -210,10 +210,5 @@ bool value_same(const struct value *a, const struct value *b);
  * msgpack does not have, or it is nested too deep.
  */
 bool value_put(struct buf *out, const struct value *v) __attribute__((warn_unused_result));
-/* The parts of it, for those who write records bit by bit. */
-bool value_put_str(struct buf *out, struct span s);
-bool value_put_map_head(struct buf *out, uint32_t count);
-bool value_put_array_head(struct buf *out, uint32_t count);
-bool value_put_time(struct buf *out, struct event_time t);
 
 #endif

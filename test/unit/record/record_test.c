@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "record/json_get.h"
 #include "record/json_put.h"
+#include "record/msgpack_put.h"
 #include "record/msgpack_scan.h"
 
 #include <setjmp.h>
@@ -311,11 +312,11 @@ static void check_unique(unsigned pairs, unsigned keys)
 	struct fixture f;
 	start(&f, "{}");
 	buf_clear(&f.in);
-	value_put_map_head(&f.in, pairs);
+	mp_put_map_head(&f.in, pairs);
 	for (unsigned i = 0; i < pairs; i++) {
 		char text[16];
 		key_text(text, i % keys);
-		value_put_str(&f.in, span_str(text));
+		mp_put_str(&f.in, span_str(text));
 		buf_put_byte(&f.in, (uint8_t)(i & 0x7f));
 	}
 	open_msgpack(&f);
