@@ -371,6 +371,7 @@ static void finish(struct flow *f, struct chunk *c, enum flush_result result, co
 		counter_add(f->n.chunks_done, 1);
 		commit(f, c);
 		return;
+	case FLUSH_UNRECOVERABLE: /* and nobody could take it: later */
 	case FLUSH_RETRY:
 		gate_open(f);
 		counter_add(f->n.retries, 1);
@@ -402,6 +403,8 @@ struct flush_thread {
 static enum retry_verdict judge(struct flow *f, const struct chunk_info *info, enum flush_result result)
 {
 	struct gate *g = &f->gate;
+	if (result == FLUSH_UNRECOVERABLE)
+		return f->secondary ? RETRY_SECONDARY : RETRY_GIVE_UP;
 	if (result == FLUSH_RETRY) {
 		int64_t elapsed = info->first_failed_ns ? clock_wall_ns() - info->first_failed_ns : 0;
 		return retry_judge(&f->limits, f->secondary != NULL, (uint64_t)info->attempts + 1, elapsed);
@@ -462,7 +465,7 @@ static void flush_chunk(struct flow *f, struct flush_thread *t, struct chunk *c)
 	chunk_info(c, &info);
 	enum retry_verdict verdict = result == FLUSH_DONE ? RETRY_AGAIN : judge(f, &info, result);
 	bool elsewhere = verdict == RETRY_SECONDARY && deliver_to_secondary(f, t, c, &info, report.reason);
-	if (elsewhere && result != FLUSH_RETRY) {
+	if (elsewhere && (result == FLUSH_DOWN || result == FLUSH_HOLD)) {
 		gate_shut(f, &info, &report, result == FLUSH_HOLD);
 		commit(f, c);
 		return;

@@ -412,7 +412,8 @@ static void advance(struct flusher *t)
 	struct chunk_progress *p = &t->progress;
 	size_t left = p->pending_count - t->pending_used;
 	struct chunk_pending *now = mem_array(t->again_count + left, sizeof *now);
-	memcpy(now, t->again, t->again_count * sizeof *now);
+	if (t->again_count)
+		memcpy(now, t->again, t->again_count * sizeof *now);
 	if (left)
 		memcpy(now + t->again_count, p->pending + t->pending_used, left * sizeof *now);
 	mem_free(p->pending);

@@ -108,7 +108,7 @@ static struct span apply(const struct retag *r, struct span tag, struct buf *out
 	size_t n = r->from ? strlen(r->from) : 0;
 	if (!r->from && !r->to)
 		return tag;
-	if (tag.n < n || memcmp(tag.p, r->from, n) != 0)
+	if (n && (tag.n < n || memcmp(tag.p, r->from, n) != 0))
 		n = 0;
 	if (r->to)
 		buf_put_str(out, r->to);

@@ -1,0 +1,578 @@
+/* out_http.c: <match> @type http: chunks as the bodies of HTTP requests. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "chunk_keys.h"
+#include "chunk_rest.h"
+#include "chunk_text.h"
+#include "dead_letter.h"
+#include "flow.h"
+#include "pipeline.h"
+#include "plugin.h"
+
+#include <curl/curl.h>
+#include <libdeflate.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#define BODY_MAX  ((size_t)256 << 20)
+#define REPLY_MAX 4096u
+
+struct auth_conf {
+	struct conf_common common;
+	int method;
+	char *username, *password;
+};
+
+struct http_conf {
+	struct conf_common common;
+	char *endpoint, *content_type, *proxy, *tls_ca, *tls_cert, *tls_key, *tls_key_pass, *tls_version, *tls_ciphers;
+	int method, compress, verify_mode;
+	bool json_array, reuse, error_unrecoverable;
+	struct conf_hash headers, header_placeholders;
+	struct conf_array retryable, allowed_hosts;
+	int64_t open_timeout_ns, read_timeout_ns;
+	struct conf_list auth, buffer, secondary, format, inject;
+};
+
+#define AT(field) offsetof(struct http_conf, field)
+#define TEXT(n, f, h)                                                      \
+	{                                                                  \
+		.name = n, .type = CONF_STRING, .offset = AT(f), .help = h \
+	}
+
+static const struct conf_choice methods[] = {{"post", 0}, {"put", 1}, {NULL, 0}};
+static const struct conf_choice compressions[] = {{"text", 0}, {"gzip", 1}, {NULL, 0}};
+static const struct conf_choice verify_modes[] = {{"none", 0}, {"peer", 1}, {NULL, 0}};
+static const struct conf_choice auth_methods[] = {{"basic", 0}, {"aws_sigv4", 1}, {NULL, 0}};
+
+static const struct conf_param auth_params[] = {
+	{.name = "method",
+		.type = CONF_ENUM,
+		.offset = offsetof(struct auth_conf, method),
+		.value = "basic",
+		.choices = auth_methods,
+		.help = "basic. (aws_sigv4 is refused.)"},
+	{.name = "username",
+		.type = CONF_STRING,
+		.offset = offsetof(struct auth_conf, username),
+		.value = "",
+		.help = "The user."},
+	{.name = "password",
+		.type = CONF_STRING,
+		.offset = offsetof(struct auth_conf, password),
+		.value = "",
+		.secret = true,
+		.help = "The password."},
+	{.name = NULL},
+};
+
+static void check_auth(void *conf, struct conf_report *r)
+{
+	const struct auth_conf *c = conf;
+	if (c->method == 1)
+		conf_report_add(r, CONF_ERROR, conf_where(c, "method"),
+			"aws_sigv4 is not possible with weir: put a signing proxy in between");
+}
+
+static const struct conf_schema auth_schema = {
+	.name = "auth",
+	.title = "authentication of the http output",
+	.size = sizeof(struct auth_conf),
+	.params = auth_params,
+	.check = check_auth,
+	.help = "Basic authentication.",
+};
+
+static const struct conf_param params[] = {
+	{.name = "endpoint",
+		.type = CONF_STRING,
+		.offset = AT(endpoint),
+		.required = true,
+		.help = "The URL. May hold ${tag} and the like, if they are chunk keys, behind the host's name only: "
+			"events do not "
+			"choose the host."},
+	{.name = "http_method",
+		.type = CONF_ENUM,
+		.offset = AT(method),
+		.value = "post",
+		.choices = methods,
+		.help = "post or put."},
+	TEXT("content_type", content_type, "Of the body. Default: what the format makes."),
+	{.name = "json_array",
+		.type = CONF_BOOL,
+		.offset = AT(json_array),
+		.value = "false",
+		.help = "The body is a JSON array; needs format json."},
+	{.name = "headers",
+		.type = CONF_HASH,
+		.offset = AT(headers),
+		.secret = true,
+		.help = "Further request headers."},
+	{.name = "headers_from_placeholders",
+		.type = CONF_HASH,
+		.offset = AT(header_placeholders),
+		.help = "Further request headers whose values may hold ${tag} and the like."},
+	TEXT("proxy", proxy, "An HTTP proxy. The environment's is not used."),
+	{.name = "open_timeout",
+		.type = CONF_TIME,
+		.offset = AT(open_timeout_ns),
+		.value = "10s",
+		.positive = true,
+		.old = "ssl_timeout",
+		.help = "How long connecting (TLS as well) may take."},
+	{.name = "read_timeout",
+		.type = CONF_TIME,
+		.offset = AT(read_timeout_ns),
+		.value = "60s",
+		.positive = true,
+		.help = "How long a request may take."},
+	{.name = "reuse_connections",
+		.type = CONF_BOOL,
+		.offset = AT(reuse),
+		.value = "false",
+		.help = "Keep connections open."},
+	{.name = "retryable_response_codes",
+		.type = CONF_ARRAY,
+		.offset = AT(retryable),
+		.value = "503",
+		.help = "Statuses after which the chunk is sent again. 408, 429 and other 5xx are, too, unless "
+			"error_response_as_unrecoverable is given as true."},
+	{.name = "error_response_as_unrecoverable",
+		.type = CONF_BOOL,
+		.offset = AT(error_unrecoverable),
+		.value = "true",
+		.help = "Other statuses from 400 on: the chunk goes to <secondary> or the dead letters, or (false) is "
+			"sent again."},
+	{.name = "compress",
+		.type = CONF_ENUM,
+		.offset = AT(compress),
+		.value = "text",
+		.choices = compressions,
+		.help = "text or gzip."},
+	{.name = "allowed_hosts",
+		.type = CONF_ARRAY,
+		.offset = AT(allowed_hosts),
+		.help = "The endpoint's host must be one of these."},
+	TEXT("tls_ca_cert_path", tls_ca, "Authorities (PEM). Default: the system's."),
+	TEXT("tls_client_cert_path", tls_cert, "A client certificate (PEM)."),
+	TEXT("tls_private_key_path", tls_key, "Its private key (PEM)."),
+	{.name = "tls_private_key_passphrase",
+		.type = CONF_STRING,
+		.offset = AT(tls_key_pass),
+		.secret = true,
+		.help = "The key's passphrase."},
+	{.name = "tls_verify_mode",
+		.type = CONF_ENUM,
+		.offset = AT(verify_mode),
+		.value = "peer",
+		.choices = verify_modes,
+		.help = "peer, or none: anybody could be the server."},
+	TEXT("tls_version", tls_version, "Accepted: TLS 1.2 and 1.3 are spoken."),
+	TEXT("tls_ciphers", tls_ciphers, "OpenSSL's cipher list for TLS 1.2."),
+	BUFFER_FLAT_PARAMS,
+	FORMATTER_FLAT_PARAMS,
+	INJECT_FLAT_PARAMS,
+	{.name = NULL},
+};
+
+static const struct conf_sub subs[] = {
+	{.schema = &auth_schema, .offset = AT(auth)},
+	{.schema = &buffer_conf_schema, .offset = AT(buffer)},
+	{.schema = &secondary_schema, .offset = AT(secondary)},
+	{.schema = &formatter_section_schema, .offset = AT(format)},
+	{.schema = &inject_values_schema, .offset = AT(inject)},
+	{.schema = NULL},
+};
+
+/* Where the URL's host begins and how long it is, with its port. */
+static const char *host_of(const char *url, size_t *n)
+{
+	const char *p = strstr(url, "://");
+	p = p ? p + 3 : url;
+	*n = strcspn(p, "/?#");
+	return p;
+}
+
+static void check(void *conf, struct conf_report *r)
+{
+	const struct http_conf *c = conf;
+	size_t n = 0;
+	const char *host = c->endpoint ? host_of(c->endpoint, &n) : "";
+	if (c->endpoint && strncmp(c->endpoint, "http://", 7) != 0 && strncmp(c->endpoint, "https://", 8) != 0)
+		conf_report_add(r, CONF_ERROR, conf_where(c, "endpoint"), "endpoint is no http:// or https:// URL");
+	else if (c->endpoint && (!n || memchr(host, '$', n) || memchr(host, '%', n)))
+		conf_report_add(r, CONF_ERROR, conf_where(c, "endpoint"),
+			"placeholders in the host's name are not possible: events must not choose where they are sent");
+	bool allowed = c->allowed_hosts.n == 0 || !c->endpoint;
+	for (size_t i = 0; i < c->allowed_hosts.n; i++) {
+		size_t len = strlen(c->allowed_hosts.v[i]);
+		allowed |= n >= len && memcmp(host, c->allowed_hosts.v[i], len) == 0 && (n == len || host[len] == ':');
+	}
+	if (!allowed)
+		conf_report_add(
+			r, CONF_ERROR, conf_where(c, "endpoint"), "the endpoint's host is none of allowed_hosts");
+}
+
+static const struct conf_schema schema = {
+	.name = "match",
+	.title = "http output",
+	.size = sizeof(struct http_conf),
+	.params = params,
+	.subs = subs,
+	.check = check,
+	.help = "Sends each chunk as the body of an HTTP request.",
+};
+
+struct http {
+	struct output *output;
+	struct text_maker maker;
+	struct chunk_template *url;
+	struct chunk_template **headers; /* of headers_from_placeholders */
+	struct counter *events, *failed;
+};
+
+struct flusher {
+	struct http *http;
+	const struct http_conf *c;
+	int stop_fd;
+	CURL *easy;
+	CURLM *multi;
+	struct libdeflate_compressor *gzip;
+	struct chunk_text text;
+	struct buf packed, url, reply;
+	char error[CURL_ERROR_SIZE];
+};
+
+/* ---- life ----------------------------------------------------------------------------------------------------------- */
+
+static void destroy(void *self)
+{
+	struct http *h = self;
+	if (!h)
+		return;
+	const struct http_conf *c = h->output->conf;
+	for (size_t i = 0; h->headers && i < c->header_placeholders.n; i++)
+		chunk_template_free(h->headers[i]);
+	mem_free(h->headers);
+	chunk_template_free(h->url);
+	text_maker_free(&h->maker);
+	mem_free(h);
+}
+
+static void *create(struct output *o, struct builder *b)
+{
+	const struct http_conf *c = o->conf;
+	struct http *h = mem_zalloc(sizeof *h);
+	struct conf_report *r = builder_report(b);
+	char *labels = metrics_labels("plugin_id", o->id, "type", o->plugin->name, NULL);
+	const struct chunk_keys *keys = builder_split_flow(
+		b, o, c->buffer.n ? c->buffer.v[0] : NULL, "tag", CONF_NIL_INT);
+	h->output = o;
+	h->url = chunk_template_new(
+		keys, c->endpoint ? c->endpoint : "", "endpoint", false, conf_where(c, "endpoint"), r);
+	h->headers = mem_zalloc((c->header_placeholders.n + 1) * sizeof(struct chunk_template *));
+	for (size_t i = 0; i < c->header_placeholders.n; i++)
+		h->headers[i] = chunk_template_new(keys,
+			c->header_placeholders.v[i].value ? c->header_placeholders.v[i].value : "",
+			"headers_from_placeholders", false, conf_where(c, "headers_from_placeholders"), r);
+	text_maker_init(&h->maker, c->common.section, "json", builder_rules(b), r);
+	if (c->json_array && h->maker.formatter && strcmp(formatter_type_name(h->maker.formatter), "json") != 0)
+		conf_report_add(r, CONF_ERROR, conf_where(c, "json_array"),
+			"json_array option could be used with json formatter only");
+	h->events = metrics_counter(
+		builder_metrics(b), "weir_output_written_events_total", labels, "Events that were written.");
+	h->failed = metrics_counter(builder_metrics(b), "weir_output_unformatted_events_total", labels,
+		"Events that the format has no text for; they are left out.");
+	mem_free(labels);
+	return h;
+}
+
+static void emit(struct output *o, struct ingest *in, const struct batch *b)
+{
+	chunk_keys_append(flow_keys(o->flow), in, o, b);
+}
+
+static size_t on_reply(char *p, size_t size, size_t count, void *arg)
+{
+	struct flusher *t = arg;
+	size_t room = REPLY_MAX - t->reply.n, n = size * count;
+	buf_put(&t->reply, p, n < room ? n : room);
+	return n;
+}
+
+static void flush_close(void *thread)
+{
+	struct flusher *t = thread;
+	if (!t)
+		return;
+	curl_easy_cleanup(t->easy);
+	curl_multi_cleanup(t->multi);
+	if (t->gzip)
+		libdeflate_free_compressor(t->gzip);
+	chunk_text_free(&t->text);
+	buf_free(&t->packed);
+	buf_free(&t->url);
+	buf_free(&t->reply);
+	mem_free(t);
+}
+
+static bool set_up(struct flusher *t)
+{
+	const struct http_conf *c = t->c;
+	const struct auth_conf *a = c->auth.n ? c->auth.v[0] : NULL;
+	CURL *e = t->easy;
+	long verify = c->verify_mode;
+	return curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_USERAGENT, "weir/" WEIR_VERSION) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_PROXY, c->proxy ? c->proxy : "") == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_NOPROXY, "") == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_FORBID_REUSE, c->reuse ? 0L : 1L) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->error) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_reply) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_WRITEDATA, t) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)(c->open_timeout_ns / 1000000)) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(c->read_timeout_ns / 1000000)) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, verify) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2 * verify) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
+	       (!c->tls_ca || curl_easy_setopt(e, CURLOPT_CAINFO, c->tls_ca) == CURLE_OK) &&
+	       (!c->tls_cert || curl_easy_setopt(e, CURLOPT_SSLCERT, c->tls_cert) == CURLE_OK) &&
+	       (!c->tls_key || curl_easy_setopt(e, CURLOPT_SSLKEY, c->tls_key) == CURLE_OK) &&
+	       (!c->tls_key_pass || curl_easy_setopt(e, CURLOPT_KEYPASSWD, c->tls_key_pass) == CURLE_OK) &&
+	       (!c->tls_ciphers || curl_easy_setopt(e, CURLOPT_SSL_CIPHER_LIST, c->tls_ciphers) == CURLE_OK) &&
+	       (!a || (curl_easy_setopt(e, CURLOPT_USERNAME, a->username) == CURLE_OK &&
+			      curl_easy_setopt(e, CURLOPT_PASSWORD, a->password) == CURLE_OK));
+}
+
+static void *flush_open(struct output *o, int stop_fd, struct err *err)
+{
+	struct flusher *t = mem_zalloc(sizeof *t);
+	t->http = o->self;
+	t->c = o->conf;
+	t->stop_fd = stop_fd;
+	t->easy = curl_easy_init();
+	t->multi = curl_multi_init();
+	chunk_text_init(&t->text, &t->http->maker);
+	buf_init(&t->packed, BODY_MAX);
+	buf_init(&t->url, 64 << 10);
+	buf_init(&t->reply, REPLY_MAX);
+	if (t->c->compress)
+		t->gzip = libdeflate_alloc_compressor(6);
+	if (t->easy && t->multi && (t->gzip || !t->c->compress) && set_up(t))
+		return t;
+	err_set(err, "the HTTP client cannot be set up: curl lacks memory, or does not know one of the TLS options");
+	flush_close(t);
+	return NULL;
+}
+
+/* ---- a request ------------------------------------------------------------------------------------------------------ */
+
+static const char *content_type_of(const struct flusher *t)
+{
+	const char *type = formatter_type_name(t->http->maker.formatter);
+	if (t->c->content_type)
+		return t->c->content_type;
+	if (strcmp(type, "json") == 0)
+		return t->c->json_array ? "application/json" : "application/x-ndjson";
+	return strcmp(type, "csv") == 0	      ? "text/csv"
+	       : strcmp(type, "tsv") == 0     ? "text/tab-separated-values"
+	       : strcmp(type, "ltsv") == 0    ? "text/plain; charset=utf-8"
+	       : strcmp(type, "msgpack") == 0 ? "application/x-msgpack"
+					      : "text/plain";
+}
+
+static bool add_header(struct curl_slist **list, const char *name, const char *value)
+{
+	char *line = mem_printf("%s: %s", name, value);
+	line[strcspn(line, "\r\n")] = 0; /* events do not make headers */
+	struct curl_slist *more = curl_slist_append(*list, line);
+	mem_free_secret(line, strlen(line));
+	*list = more ? more : *list;
+	return more;
+}
+
+static bool make_headers(
+	struct flusher *t, const struct chunk_meta *meta, const char *id, bool gzip, struct curl_slist **list)
+{
+	const struct http_conf *c = t->c;
+	bool ok = add_header(list, "Content-Type", content_type_of(t)) && add_header(list, "Expect", "");
+	if (gzip)
+		ok = ok && add_header(list, "Content-Encoding", "gzip");
+	for (size_t i = 0; i < c->headers.n && ok; i++)
+		ok = add_header(list, c->headers.v[i].key, c->headers.v[i].value ? c->headers.v[i].value : "");
+	for (size_t i = 0; i < c->header_placeholders.n && ok; i++) {
+		struct buf value;
+		buf_init(&value, 64 << 10);
+		chunk_template_put(t->http->headers[i], meta, id, false, &value);
+		ok = add_header(list, c->header_placeholders.v[i].key, buf_cstr(&value));
+		buf_free(&value);
+	}
+	return ok;
+}
+
+static CURLcode transfer(struct flusher *t, bool *stopped)
+{
+	struct curl_waitfd stop = {.fd = t->stop_fd, .events = CURL_WAIT_POLLIN};
+	CURLMcode status = curl_multi_add_handle(t->multi, t->easy);
+	CURLcode result = CURLE_FAILED_INIT;
+	int running = 1, left;
+	while (status == CURLM_OK) {
+		status = curl_multi_perform(t->multi, &running);
+		if (status != CURLM_OK || !running)
+			break;
+		status = curl_multi_poll(t->multi, &stop, t->stop_fd >= 0, 60000, NULL);
+		if (stop.revents) {
+			*stopped = true;
+			break;
+		}
+	}
+	const CURLMsg *m;
+	while (!running && (m = curl_multi_info_read(t->multi, &left)))
+		if (m->msg == CURLMSG_DONE)
+			result = m->data.result;
+	curl_multi_remove_handle(t->multi, t->easy);
+	return result;
+}
+
+/* The status; 0: none (report says why), -1: stopped. */
+static long post(
+	struct flusher *t, struct span body, const struct chunk_meta *meta, const char *id, struct flush_report *report)
+{
+	struct curl_slist *headers = NULL;
+	CURLcode result = CURLE_OUT_OF_MEMORY;
+	bool stopped = false, gzip = false;
+	long status = 0;
+	if (t->gzip) {
+		size_t bound = libdeflate_gzip_compress_bound(t->gzip, body.n);
+		buf_clear(&t->packed);
+		gzip = buf_reserve(&t->packed, bound);
+		if (gzip)
+			body = span_of(
+				t->packed.p, libdeflate_gzip_compress(t->gzip, body.p, body.n, t->packed.p, bound));
+	}
+	buf_clear(&t->url);
+	buf_clear(&t->reply);
+	*t->error = 0;
+	chunk_template_put(t->http->url, meta, id, true, &t->url);
+	if (make_headers(t, meta, id, gzip, &headers) &&
+		curl_easy_setopt(t->easy, CURLOPT_URL, buf_cstr(&t->url)) == CURLE_OK &&
+		curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
+		curl_easy_setopt(t->easy, CURLOPT_POST, 1L) == CURLE_OK &&
+		curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, t->c->method ? "PUT" : NULL) == CURLE_OK &&
+		curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, body.n ? (const char *)body.p : "") == CURLE_OK &&
+		curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n) == CURLE_OK)
+		result = transfer(t, &stopped);
+	if (result == CURLE_OK)
+		curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	else
+		flush_because(report, "%s: %s", t->c->endpoint, *t->error ? t->error : curl_easy_strerror(result));
+	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, NULL);
+	curl_slist_free_all(headers);
+	return stopped ? -1 : status;
+}
+
+/* ---- a chunk -------------------------------------------------------------------------------------------------------- */
+
+static bool make_body(struct flusher *t, struct chunk_rest *rest, uint64_t *events, uint64_t *failed, struct err *err)
+{
+	struct buf *out = &t->text.out;
+	struct frame_view v;
+	struct event e;
+	uint32_t first;
+	enum chunk_read read;
+	buf_clear(out);
+	if (t->c->json_array)
+		buf_put_byte(out, '[');
+	while ((read = chunk_rest_next(rest, &v, &first, err)) == CHUNK_FRAME) {
+		for (const uint8_t *p = v.entries.p; chunk_text_next(&v, &p, &e);) {
+			if (!chunk_text_event(&t->text, v.tag, e.time, e.record)) {
+				++*failed;
+				continue;
+			}
+			++*events;
+			if (t->c->json_array && out->p[out->n - 1] == '\n')
+				out->n--;
+			if (t->c->json_array)
+				buf_put_byte(out, ',');
+		}
+	}
+	if (t->c->json_array && *events)
+		out->n--;
+	if (t->c->json_array)
+		buf_put_byte(out, ']');
+	if (out->failed)
+		return err_set(err, "no memory for the body of a request, or it is over 1 GiB: lower chunk_limit_size");
+	return read == CHUNK_END;
+}
+
+static bool is_retryable(const struct flusher *t, long status)
+{
+	char text[24];
+	snprintf(text, sizeof text, "%ld", status);
+	for (size_t i = 0; i < t->c->retryable.n; i++)
+		if (strcmp(t->c->retryable.v[i], text) == 0)
+			return true;
+	if (!t->c->error_unrecoverable)
+		return true;
+	/* Only where somebody wrote it down is a server's bad moment the end of a chunk. */
+	return !conf_is_given(&schema, t->c, "error_response_as_unrecoverable") &&
+	       (status == 408 || status == 429 || status >= 500);
+}
+
+static enum flush_result flush(void *thread, struct chunk *c, struct flush_report *report)
+{
+	struct flusher *t = thread;
+	struct chunk_info info;
+	struct chunk_meta meta;
+	struct err err;
+	uint64_t events = 0, failed = 0;
+	chunk_info(c, &info);
+	chunk_meta_read(info.stage, &meta);
+	struct chunk_rest *rest = chunk_rest_open(flow_buffer(t->http->output->flow), c, &err);
+	bool ok = rest && make_body(t, rest, &events, &failed, &err);
+	chunk_rest_close(rest);
+	if (!ok) {
+		flush_because(report, "%s", err.text);
+		return FLUSH_RETRY;
+	}
+	long status = events ? post(t, buf_span(&t->text.out), &meta, info.id, report) : 200;
+	if (status < 0)
+		return FLUSH_STOPPED;
+	if (status == 0)
+		return FLUSH_DOWN;
+	if (status >= 200 && status < 300) {
+		counter_add(t->http->events, events);
+		counter_add(t->http->failed, failed);
+		return FLUSH_DONE;
+	}
+	buf_put_byte(&t->reply, 0);
+	flush_because(report, "%s answered %ld %.*s", t->c->endpoint, status, t->reply.n ? (int)t->reply.n : 0,
+		t->reply.n ? (const char *)t->reply.p : "");
+	return is_retryable(t, status) ? FLUSH_DOWN : FLUSH_UNRECOVERABLE;
+}
+
+static void describe(const struct output *o, struct buf *out)
+{
+	buf_put_str(out, ((const struct http_conf *)o->conf)->endpoint);
+}
+
+static const struct output_ops ops = {
+	.create = create,
+	.destroy = destroy,
+	.emit = emit,
+	.flush_open = flush_open,
+	.flush_close = flush_close,
+	.flush = flush,
+	.describe = describe,
+};
+
+const struct plugin out_http = {
+	.kind = PLUGIN_OUTPUT,
+	.name = "http",
+	.help = "Sends events as HTTP requests.",
+	.schema = &schema,
+	.output = &ops,
+};

@@ -1,0 +1,83 @@
+"""The http output against a small server."""
+import gzip
+import http.server
+import json
+import threading
+
+import pytest
+
+from harness.waiting import wait_until
+
+from test_outputs_files import SOURCE, send
+
+CONFIG = SOURCE + """
+<match **>
+  @type http
+  endpoint http://127.0.0.1:{{http_port}}/in/${tag}
+  {{output}}
+  <buffer tag>
+    flush_mode immediate
+    retry_wait 0.1
+    retry_max_interval 0.2s
+  </buffer>
+</match>
+"""
+
+
+@pytest.fixture
+def web():
+    """A server that answers the statuses of a list, then 200, and keeps what it got."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            server.got.append((self.command, self.path, dict(self.headers), body))
+            self.send_response(server.statuses.pop(0) if server.statuses else 200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_PUT = do_POST
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.got, server.statuses = [], []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.mark.parametrize("output,method,kind,body", [
+    ("", "POST", "application/x-ndjson", b'{"a":1}\n{"a":2}\n'),
+    ("json_array true\nhttp_method put", "PUT", "application/json", b'[{"a":1},{"a":2}]'),
+    ("compress gzip\ncontent_type text/x\n<format>\n@type ltsv\n</format>", "POST", "text/x", b"a:1\na:2\n"),
+])
+def test_requests(weir, web, output, method, kind, body):
+    w = weir(CONFIG, http_port=web.server_port, output=output + """
+      headers {"X-One": "1"}
+      headers_from_placeholders {"X-Tag": "${tag}"}
+      <auth>
+        method basic
+        username u
+        password p
+      </auth>""")
+    send(w, "a/b.c", {"a": 1}, {"a": 2})
+    wait_until(lambda: web.got, 20, w.log_tail)
+    got_method, path, headers, got_body = web.got[0]
+    assert (got_method, path, headers["Content-Type"]) == (method, "/in/a%2Fb.c", kind)
+    assert (headers["X-One"], headers["X-Tag"], headers["Authorization"]) == ("1", "a/b.c", "Basic dTpw")
+    assert (gzip.decompress(got_body) if "gzip" in output else got_body) == body
+
+
+def test_statuses(weir, web):
+    """503 and what may pass are tried again; a refusal makes dead letters, and the next chunk goes on."""
+    web.statuses = [503, 500, 429, 200, 400]
+    w = weir(CONFIG, http_port=web.server_port)
+    w.allow("Hit limit for retries")
+    send(w, "a", {"n": 1})
+    wait_until(lambda: len(web.got) == 4, 20, w.log_tail)
+    send(w, "a", {"n": 2})
+    wait_until(lambda: w.metrics().sum("weir_dead_letter_events_total") == 1, 20, w.log_tail)
+    send(w, "a", {"n": 3})
+    wait_until(lambda: len(web.got) == 6, 20, w.log_tail)
+    assert [json.loads(body)["n"] for _, _, _, body in web.got] == [1, 1, 1, 1, 2, 3]
