@@ -328,7 +328,60 @@ static const struct conf_param params[] = {
 	{.name = NULL},
 };
 
+static void refuse_endpoint(void *conf, struct conf_report *r)
+{
+	conf_report_add(r, CONF_ERROR, ((const struct conf_common *)conf)->pos,
+		"<endpoint> (requests signed for AWS) is not possible with weir: put a signing proxy in between, or "
+		"give the domain "
+		"a user and password");
+}
+
+static const struct conf_schema endpoint_schema = {
+	.name = "endpoint",
+	.title = "endpoint of the opensearch output",
+	.size = sizeof(struct conf_common),
+	.free_keys = true,
+	.check = refuse_endpoint,
+	.help = "Refused: weir does not sign requests for AWS.",
+};
+
+struct metadata_conf {
+	struct conf_common common;
+	bool include_chunk_id;
+};
+
+static const struct conf_param metadata_params[] = {
+	{.name = "include_chunk_id",
+		.type = CONF_BOOL,
+		.offset = offsetof(struct metadata_conf, include_chunk_id),
+		.value = "false",
+		.help = "Only false: documents have ids of their own, by which a repetition is known."},
+	NOTE("chunk_id_key", "no chunk id is added"),
+	{.name = NULL},
+};
+
+static void check_metadata(void *conf, struct conf_report *r)
+{
+	const struct metadata_conf *c = conf;
+	if (c->include_chunk_id)
+		conf_report_add(r, CONF_ERROR, conf_where(c, "include_chunk_id"),
+			"include_chunk_id is not possible with weir: documents have ids of their own, by which a "
+			"repetition is "
+			"known; leave it out");
+}
+
+static const struct conf_schema metadata_schema = {
+	.name = "metadata",
+	.title = "metadata of the elasticsearch output",
+	.size = sizeof(struct metadata_conf),
+	.params = metadata_params,
+	.check = check_metadata,
+	.help = "fluentd adds the chunk's id here.",
+};
+
 static const struct conf_sub subs[] = {
+	{.schema = &endpoint_schema, .offset = AT(endpoint)},
+	{.schema = &metadata_schema, .offset = AT(metadata)},
 	{.schema = &buffer_conf_schema, .offset = AT(buffer)},
 	{.schema = &secondary_schema, .offset = AT(secondary)},
 	{.schema = NULL},

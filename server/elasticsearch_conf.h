@@ -45,7 +45,7 @@ struct elasticsearch_conf {
 	bool template_overwrite, use_legacy_template;
 	char *data_stream_name, *data_stream_template_name, *data_stream_ilm_name, *data_stream_ilm_policy;
 	bool data_stream_ilm_policy_overwrite, data_stream_wildcard;
-	struct conf_list buffer, secondary;
+	struct conf_list buffer, secondary, endpoint, metadata;
 };
 
 extern const struct conf_schema elasticsearch_conf_schema, opensearch_conf_schema, elasticsearch_dynamic_conf_schema;
