@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-extern const struct plugin in_forward, in_sample, in_syslog, in_tcp, in_udp, in_unix;
+extern const struct plugin in_forward, in_http, in_sample, in_syslog, in_tcp, in_udp, in_unix;
 extern const struct plugin filter_parser;
 extern const struct plugin out_elasticsearch_data_stream, out_elasticsearch_dynamic, out_opensearch_data_stream;
 extern const struct plugin out_file, out_forward, out_http, out_label_router, out_rewrite_tag_filter, out_roundrobin, out_route, out_secondary_file;
@@ -11,6 +11,7 @@ extern const struct plugin out_copy, out_elasticsearch, out_null, out_opensearch
 const struct plugin *const plugin_list[] = {
 	/* inputs */
 	&in_forward,
+	&in_http,
 	&in_sample,
 	&in_syslog,
 	&in_tcp,
