@@ -306,6 +306,15 @@ static bool put_map(struct buf *out, const struct value_map *m, unsigned depth)
 	return true;
 }
 
+/* msgpack in its place, unless it lies so deep among what was built that nobody could read the record again. */
+static bool put_raw(struct buf *out, struct span s, unsigned depth)
+{
+	const unsigned around = VALUE_DEPTH_MAX - depth;
+	if (around > 1 && !mp_skip(s.p, s.p + s.n, MP_DEPTH_LIMIT - 2 - around))
+		return false;
+	return buf_put_span(out, s);
+}
+
 static bool put_deep(struct buf *out, const struct value *v, unsigned depth)
 {
 	switch (v->type) {
@@ -330,7 +339,7 @@ static bool put_deep(struct buf *out, const struct value *v, unsigned depth)
 	case VALUE_RAW_ARRAY:
 	case VALUE_RAW_MAP:
 	case VALUE_RAW_EXT:
-		return buf_put_span(out, v->s);
+		return put_raw(out, v->s, depth);
 	case VALUE_ARRAY:
 		return depth && put_array(out, v->array, depth - 1);
 	case VALUE_MAP:
