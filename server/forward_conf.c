@@ -157,7 +157,7 @@ static const struct conf_schema security_schema = {
 		{.name = "decompression_ratio_limit",                                                                \
 			.type = CONF_INT,                                                                            \
 			.offset = AT(decompression_ratio_limit),                                                     \
-			.value = "10000",                                                                             \
+			.value = "10000",                                                                            \
 			.min = 0,                                                                                    \
 			.max = 1000000,                                                                              \
 			.help = "How many times larger than its compressed form a message over 1 MiB may be; 0 = "   \

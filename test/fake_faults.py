@@ -162,8 +162,11 @@ class _Reply(Fault):
         self.change = change
 
     def on_response(self, response):
-        # Another fault may have refused the request already.
-        return self.change(response) if response.status == 200 else response
+        # Another fault may have refused the request, or spoilt the reply, already.
+        try:
+            return self.change(response) if response.status == 200 else response
+        except ValueError:
+            return response
 
 
 def fewer_items(drop=1, **k):

@@ -104,7 +104,7 @@ static void put_float(double f, struct buf *out)
 	do
 		snprintf(text, sizeof text, "%.*e", digits - 1, f);
 	while (strtod(text, NULL) < f || strtod(text, NULL) > f ? digits++ < DBL_DECIMAL_DIG : false);
-	int exponent = atoi(strchr(text, 'e') + 1);
+	const int exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
 	if (exponent >= -4 && exponent < 16)
 		buf_printf(out, "%.*f", digits - 1 - exponent > 1 ? digits - 1 - exponent : 1, f);
 	else

@@ -56,7 +56,7 @@ static char *json_item_text(const json_t *j, bool *json)
 		return mem_strdup(json_string_value(j));
 	char *dumped = json_dumps(j, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
 	char *text = mem_strdup(dumped ? dumped : "");
-	free(dumped);
+	mem_free(dumped);
 	return text;
 }
 

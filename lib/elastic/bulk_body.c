@@ -1,8 +1,9 @@
-#include "elastic/bulk_body_impl.h"
+#include "elastic/bulk_body.h"
 
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "elastic/bulk_body_impl.h"
 #include "record/json_put.h"
 #include "record/msgpack_scan.h"
 

@@ -23,6 +23,11 @@ def pytest_configure(config):
         os.environ[ASK] = config.search_servers.path
 
 
+def pytest_collection_modifyitems(items):
+    """The slow ones first, so that no long one runs alone at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def pytest_unconfigure(config):
     if hasattr(config, "search_servers"):
         config.search_servers.stop()

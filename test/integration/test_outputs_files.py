@@ -21,12 +21,12 @@ T = 1700000000  # 2023-11-14T22:13:20Z
 
 
 def files(folder):
-    """path -> bytes, of what is below it."""
+    """path -> bytes, of what is below it; without what is still being written under a hidden name."""
     found = {}
     for top, _, names in os.walk(folder):
         for n in names:
             path = os.path.join(top, n)
-            if not os.path.islink(path):
+            if not n.startswith(".") and not os.path.islink(path):
                 with open(path, "rb") as f:
                     found[os.path.relpath(path, folder)] = f.read()
     return found
