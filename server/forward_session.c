@@ -226,6 +226,13 @@ static void on_bad_event(void *arg, struct span entry, const char *reason)
 	s->bad_count++;
 }
 
+static void forget_bad_events(struct session *s)
+{
+	s->bad_count = 0;
+	buf_free(&s->bad);
+	buf_init(&s->bad, 1u << 30);
+}
+
 static void bury_bad_events(struct session *s, struct span tag, struct txn *txn)
 {
 	uint64_t held;
@@ -245,9 +252,7 @@ static void bury_bad_events(struct session *s, struct span tag, struct txn *txn)
 			LOG_S("peer", conn_peer(s->conn)->text), LOG_B("tag", tag), LOG_S("reason", b.reason),
 			LOG_U("events", s->bad_count), LOG_U("held_back", held));
 	counter_add(s->shared->source->n.skipped, s->bad_count);
-	s->bad_count = 0;
-	buf_free(&s->bad);
-	buf_init(&s->bad, 1u << 30);
+	forget_bad_events(s);
 }
 
 static struct span renamed(struct session *s, struct span tag, struct buf *out)
@@ -273,37 +278,45 @@ static void make_key(struct session *s, const struct forward_msg *m, struct span
 	forward_key_make(&in, s->repeats, &s->repeat_at, b->key);
 }
 
-static void take_events(struct session *s, const struct forward_msg *m, struct ack *a)
+/* All of it under the txn; its key is what a repetition of it is known by. */
+static void store_events(struct session *s, const struct forward_msg *m, struct span tag, struct txn *txn)
 {
 	struct ingest *in = ingest_of(s);
-	struct source *source = s->shared->source;
-	struct txn *txn = a ? &a->txn : NULL;
-	struct buf name, grown;
-	buf_init(&name, 8192);
+	struct batch b = {.tag = tag, .entries = m->entries, .count = m->count, .received_ns = ingest_now(in)};
+	struct buf grown;
+	if (txn && m->count) {
+		make_key(s, m, tag, &b);
+		if (ingest_is_repeated(in, b.key, m->count + s->bad_count, txn)) {
+			forget_bad_events(s);
+			return;
+		}
+	}
+	if (s->bad_count)
+		bury_bad_events(s, tag, txn);
+	if (!m->count)
+		return;
 	buf_init(&grown, 1u << 31);
-	struct span tag = renamed(s, m->tag, &name);
-	struct span entries = m->entries;
+	if (s->inject && inject_apply(s->inject, m->entries, &grown))
+		b.entries = buf_span(&grown);
+	if (txn)
+		ingest_message(in, &b, txn);
+	else
+		ingest_events(in, tag, (struct span){0}, b.entries, b.count);
+	buf_free(&grown);
+}
+
+static void take_events(struct session *s, const struct forward_msg *m, struct ack *a)
+{
+	struct source *source = s->shared->source;
+	struct buf name;
+	buf_init(&name, 8192);
 	counter_add(source->n.messages, 1);
 	counter_add(source->n.events, m->count + s->bad_count);
 	counter_add(source->n.bytes, m->raw.n);
 	if (m->markers)
 		counter_add(source->n.markers, m->markers);
-	if (s->bad_count)
-		bury_bad_events(s, tag, txn);
-	if (m->count) {
-		struct batch b = {.tag = tag, .count = m->count, .received_ns = ingest_now(in)};
-		if (a)
-			make_key(s, m, tag, &b);
-		if (s->inject && inject_apply(s->inject, entries, &grown))
-			entries = buf_span(&grown);
-		b.entries = entries;
-		if (a)
-			ingest_message(in, &b, txn);
-		else
-			ingest_events(in, tag, (struct span){0}, entries, m->count);
-	}
+	store_events(s, m, renamed(s, m->tag, &name), a ? &a->txn : NULL);
 	buf_free(&name);
-	buf_free(&grown);
 }
 
 static void warn_of_size(struct session *s, const struct forward_msg *m)

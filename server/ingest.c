@@ -7,6 +7,7 @@
 #include "dead_letter.h"
 #include "flow.h"
 #include "plugin.h"
+#include "repeats.h"
 #include "router.h"
 #include "unmatched.h"
 
@@ -75,39 +76,13 @@ struct space_mail {
 struct ingest_hub {
 	struct dead_letters *dead;
 	struct unmatched *unmatched;
+	struct repeats *repeats;
 	struct worker *workers[MAX_WORKERS];
 	unsigned worker_count;
 	struct space_mail space[MAX_WORKERS];
 };
 
-/* ---- txn ---------------------------------------------------------------------------------------------------- */
-
-static void deliver_txn(struct mail *m)
-{
-	struct txn *t = (struct txn *)m;
-	t->done(t);
-}
-
-void txn_begin(struct txn *t, struct worker *w, void (*done)(struct txn *t))
-{
-	t->mail = (struct mail){.deliver = deliver_txn};
-	t->worker = w;
-	atomic_init(&t->pending, 1);
-	atomic_init(&t->error, 0);
-	t->done = done;
-}
-
-void txn_release(struct txn *t)
-{
-	if (atomic_fetch_sub(&t->pending, 1) == 1)
-		t->done(t);
-}
-
-static void txn_fail(struct txn *t, int error)
-{
-	int none = 0;
-	atomic_compare_exchange_strong(&t->error, &none, error);
-}
+/* ---- what is durable ---------------------------------------------------------------------------------------- */
 
 /*
  * Writer threads: every frame of the list is durable, or has failed. Mail is collected for each worker, so that a group commit rings
@@ -123,7 +98,7 @@ void ingest_on_durable(void *arg, struct frame *list)
 			continue;
 		if (f->error)
 			txn_fail(t, f->error);
-		if (atomic_fetch_sub(&t->pending, 1) != 1)
+		if (!txn_drop(t))
 			continue;
 		if (!t->worker) {
 			t->done(t);
@@ -177,6 +152,7 @@ struct ingest_hub *ingest_hub_new(struct unmatched *unmatched)
 {
 	struct ingest_hub *hub = mem_zalloc(sizeof *hub);
 	hub->unmatched = unmatched;
+	hub->repeats = repeats_new();
 	return hub;
 }
 
@@ -190,8 +166,15 @@ struct dead_letters *ingest_hub_dead(const struct ingest_hub *hub)
 	return hub->dead;
 }
 
+struct repeats *ingest_hub_repeats(const struct ingest_hub *hub)
+{
+	return hub->repeats;
+}
+
 void ingest_hub_free(struct ingest_hub *hub)
 {
+	if (hub)
+		repeats_free(hub->repeats);
 	mem_free(hub);
 }
 
@@ -328,7 +311,7 @@ static void give(struct ingest *in, struct buffer *buffer, struct frame *f, stru
 {
 	f->owner = in->txn;
 	if (in->txn)
-		atomic_fetch_add_explicit(&in->txn->pending, 1, memory_order_relaxed);
+		txn_hold(in->txn);
 	enum buffer_admit admit = in->parked->first ? BUFFER_WAIT : buffer_admit(buffer, frame_disk_size(f));
 	if (admit == BUFFER_WAIT) {
 		park(in, buffer, f, stage, due_ns);
@@ -502,6 +485,15 @@ void ingest_route(struct ingest *in, const struct router *r, const struct batch 
 		unmatched_warn(in->hub->unmatched, now.tag, now.count);
 	}
 	in->depth--;
+}
+
+bool ingest_is_repeated(struct ingest *in, const uint8_t key[FRAME_KEY_LEN], uint32_t count, struct txn *txn)
+{
+	if (repeats_begin(in->hub->repeats, key, txn) == REPEAT_NOT)
+		return false;
+	counter_add(in->source->n.repeated_messages, 1);
+	counter_add(in->source->n.repeated_events, count);
+	return true;
 }
 
 void ingest_message(struct ingest *in, const struct batch *b, struct txn *txn)

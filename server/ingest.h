@@ -11,22 +11,10 @@
 
 #include "batch.h"
 #include "buffer/buffer.h"
-#include "worker.h"
+#include "txn.h"
 
 struct source;
 struct output;
-
-/*
- * What a source waits for before it acknowledges: all frames made from one message. Embedded in the source's own record of the message. The
- * frames point to it, so it must live until `done` was called.
- */
-struct txn {
-	struct mail mail;
-	struct worker *worker;	  /* NULL: done is called in the writer's thread */
-	_Atomic unsigned pending; /* frames that are not durable yet, and one for the source while it is being built */
-	_Atomic int error;	  /* errno of a frame that failed; 0 = all is durable */
-	void (*done)(struct txn *t); /* once, in the worker's thread */
-};
 
 /* Frames that a full buffer did not take. Belongs to what has to wait with them (a connection), which stops reading while there are some. */
 struct parked {
@@ -44,10 +32,6 @@ void ingest_close(struct ingest *in);
 /* The wall clock at ingest_open: the time of receipt of all of the turn. */
 int64_t ingest_now(const struct ingest *in);
 
-/* Starts a txn with one reference for the caller, who ends it with txn_release once everything of the message has been given to ingest. */
-void txn_begin(struct txn *t, struct worker *w, void (*done)(struct txn *t));
-void txn_release(struct txn *t);
-
 /*
  * Events without a txn (nobody waits for an ack). Successive ones under the same tag become one frame. `head` is put before the entries: 0x92 for an
  * event whose array header is missing, or nothing.
@@ -56,6 +40,13 @@ void ingest_events(struct ingest *in, struct span tag, struct span head, struct 
 
 /* A message with an identity of its own (key) and somebody who waits (txn, may be NULL). */
 void ingest_message(struct ingest *in, const struct batch *b, struct txn *txn);
+
+/*
+ * Whether weir has this message (of `count` events) already: then it is counted, there is nothing more to do with it, and the txn ends when the first copy is
+ * durable, which may be at once. Else the message is remembered as one under way. Between ingest_open and ingest_close.
+ */
+bool ingest_is_repeated(struct ingest *in, const uint8_t key[FRAME_KEY_LEN], uint32_t count, struct txn *txn)
+	__attribute__((warn_unused_result));
 
 /* A key that no frame had before. */
 void ingest_new_key(struct ingest *in, uint8_t key[FRAME_KEY_LEN]);
@@ -114,6 +105,7 @@ struct ingest_hub;
 struct ingest_hub *ingest_hub_new(struct unmatched *unmatched);
 /* Before any source is started. The store's own buffer has the hub for its hooks, so the hub is there first. */
 void ingest_hub_set_dead(struct ingest_hub *hub, struct dead_letters *dead);
+struct repeats *ingest_hub_repeats(const struct ingest_hub *hub);
 struct dead_letters *ingest_hub_dead(const struct ingest_hub *hub);
 void ingest_hub_free(struct ingest_hub *hub); /* NULL is allowed */
 /* Start-up, before any buffer is open: at most INGEST_MAX_WORKERS. */

@@ -187,6 +187,10 @@ static void count_source(struct builder *b, struct source *s)
 		"Events that could not be stored and were not acknowledged.");
 	s->n.filtered = metrics_counter(
 		m, "weir_source_filtered_events_total", labels, "Events that filters took out.");
+	s->n.repeated_messages = metrics_counter(m, "weir_source_repeated_messages_total", labels,
+		"Messages that a sender sent again and weir had already: acknowledged, not stored again.");
+	s->n.repeated_events = metrics_counter(
+		m, "weir_source_repeated_events_total", labels, "Events in repeated messages.");
 	s->n.errors = metrics_counter(m, "weir_source_error_events_total", labels, "Events that failed in a filter.");
 	mem_free(labels);
 }

@@ -57,7 +57,8 @@ struct source {
 		struct counter *unmatched; /* events that no <match> wanted */
 		struct counter *refused;   /* events whose buffer could not take them: not acknowledged */
 		struct counter *filtered;  /* events that a filter took out */
-		struct counter *errors;	   /* events that failed in a filter */
+		struct counter *repeated_messages, *repeated_events; /* that weir had already: see repeats.h */
+		struct counter *errors;				     /* events that failed in a filter */
 	} n;
 };
 
