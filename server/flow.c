@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HOLD_MIN_NS (30 * NS_PER_S) /* between tries while somebody has to mend something */
+#define HOLD_NS	    (30 * NS_PER_S) /* between tries while somebody has to mend something */
 #define WAIT_MIN_NS (50 * NS_PER_MS)
 
 /* All flush threads pass here before they take a chunk. */
@@ -59,7 +59,7 @@ struct flow {
 	int stop_fd;
 	struct gate gate;
 	struct {
-		struct counter *chunks_done, *retries, *down, *to_secondary, *given_up;
+		struct counter *chunks_done, *retries, *blocked, *down, *to_secondary, *given_up;
 	} n;
 };
 
@@ -182,6 +182,8 @@ bool flow_open(struct flow *f, struct ingest_hub *hub, struct metrics *m, struct
 	f->n.chunks_done = metrics_counter(m, "weir_output_chunks_total", labels, "Chunks that were delivered whole.");
 	f->n.retries = metrics_counter(m, "weir_output_chunk_retries_total", labels,
 		"Times that a chunk was put back because some of its events were rejected for now.");
+	f->n.blocked = metrics_counter(m, "weir_output_blocked_chunks_total", labels,
+		"Times that a chunk was put back because an index took no events: blocked, closed, missing, no right.");
 	f->n.down = metrics_counter(m, "weir_output_failures_total", labels,
 		"Times that the destination could not be reached or refused everything.");
 	f->n.to_secondary = metrics_counter(m, "weir_output_secondary_chunks_total", labels,
@@ -255,6 +257,12 @@ static int64_t back_off(const struct flow *f, unsigned failures)
 	return ns < WAIT_MIN_NS ? WAIT_MIN_NS : ns;
 }
 
+/* While somebody has to mend something. */
+static int64_t hold_wait(const struct flow *f)
+{
+	return f->wait_max_ns < HOLD_NS ? f->wait_max_ns : HOLD_NS;
+}
+
 static struct timespec timespec_of(int64_t ns)
 {
 	return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
@@ -311,17 +319,19 @@ static void gate_leave(struct flow *f)
 	pthread_mutex_unlock(&g->lock);
 }
 
-static void gate_shut(struct flow *f, const struct chunk_info *info, const struct flush_report *report, bool hold)
+static void gate_shut(
+	struct flow *f, const struct chunk_info *info, const struct flush_report *report, enum flush_result result)
 {
 	struct gate *g = &f->gate;
+	bool hold = result != FLUSH_DOWN;
 	counter_add(f->n.down, 1);
 	pthread_mutex_lock(&g->lock);
 	if (!g->down)
 		g->since_ns = clock_mono_ns();
 	g->failures++;
 	int64_t wait = back_off(f, g->failures);
-	if (hold && wait < HOLD_MIN_NS)
-		wait = f->wait_max_ns < HOLD_MIN_NS ? f->wait_max_ns : HOLD_MIN_NS;
+	if (result == FLUSH_HOLD && wait < hold_wait(f))
+		wait = hold_wait(f);
 	if (report->retry_after_ns > wait)
 		wait = report->retry_after_ns;
 	g->next_try_ns = clock_mono_ns() + wait;
@@ -383,9 +393,18 @@ static void finish(struct flow *f, struct chunk *c, enum flush_result result, co
 			LOG_D("next_retry_s", (double)wait / 1e9));
 		buffer_retry(f->buffer, c, wait);
 		return;
+	case FLUSH_BLOCKED:
+		/* Chunks behind it have their turn; if all are blocked, one after the other tries ever more seldom. */
+		if (report->progressed)
+			gate_open(f);
+		else
+			gate_shut(f, &info, report, result);
+		counter_add(f->n.blocked, 1);
+		buffer_hold(f->buffer, c, hold_wait(f));
+		return;
 	case FLUSH_DOWN:
 	case FLUSH_HOLD:
-		gate_shut(f, &info, report, result == FLUSH_HOLD);
+		gate_shut(f, &info, report, result);
 		buffer_release(f->buffer, c);
 		return;
 	case FLUSH_STOPPED:
@@ -405,9 +424,9 @@ static enum retry_verdict judge(struct flow *f, const struct chunk_info *info, e
 	struct gate *g = &f->gate;
 	if (result == FLUSH_UNRECOVERABLE)
 		return f->secondary ? RETRY_SECONDARY : RETRY_GIVE_UP;
-	if (result == FLUSH_RETRY) {
-		int64_t elapsed = info->first_failed_ns ? clock_wall_ns() - info->first_failed_ns : 0;
-		return retry_judge(&f->limits, f->secondary != NULL, (uint64_t)info->attempts + 1, elapsed);
+	if (result == FLUSH_RETRY || result == FLUSH_BLOCKED) {
+		uint64_t failures = (uint64_t)info->attempts + (result == FLUSH_RETRY);
+		return retry_judge(&f->limits, f->secondary != NULL, failures, info->failing_ns);
 	}
 	if (!f->secondary || (result != FLUSH_DOWN && result != FLUSH_HOLD))
 		return RETRY_AGAIN; /* an outage uses nothing up */
@@ -466,7 +485,7 @@ static void flush_chunk(struct flow *f, struct flush_thread *t, struct chunk *c)
 	enum retry_verdict verdict = result == FLUSH_DONE ? RETRY_AGAIN : judge(f, &info, result);
 	bool elsewhere = verdict == RETRY_SECONDARY && deliver_to_secondary(f, t, c, &info, report.reason);
 	if (elsewhere && (result == FLUSH_DOWN || result == FLUSH_HOLD)) {
-		gate_shut(f, &info, &report, result == FLUSH_HOLD);
+		gate_shut(f, &info, &report, result);
 		commit(f, c);
 		return;
 	}

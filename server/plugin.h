@@ -92,16 +92,18 @@ struct output {
 
 /* What has become of a chunk that a flush thread worked on. */
 enum flush_result {
-	FLUSH_DONE,	     /* every event is delivered or durably buried: the chunk goes */
-	FLUSH_RETRY,	     /* this chunk later; the destination itself works */
-	FLUSH_DOWN,	     /* the destination does not work: back off as a whole */
-	FLUSH_HOLD,	     /* somebody must mend something there: slow retries, an alarm */
-	FLUSH_STOPPED,	     /* ended by shutdown: as it was */
+	FLUSH_DONE,    /* every event is delivered or durably buried: the chunk goes */
+	FLUSH_RETRY,   /* this chunk later; the destination itself works */
+	FLUSH_DOWN,    /* the destination does not work: back off as a whole */
+	FLUSH_HOLD,    /* somebody must mend something there: slow retries, an alarm */
+	FLUSH_STOPPED, /* ended by shutdown: as it was */
+	FLUSH_BLOCKED, /* where its events go takes none until somebody mends that: this chunk waits, others go on */
 	FLUSH_UNRECOVERABLE, /* this chunk will never be taken: to <secondary> or the dead letters at once */
 };
 
 struct flush_report {
 	int64_t retry_after_ns; /* the destination's own wish; -1 = none */
+	bool progressed;	/* with FLUSH_BLOCKED: something of the chunk was delivered */
 	char reason[512];	/* for the log and the status page: one sentence */
 };
 

@@ -131,8 +131,8 @@ def item_error(field, value, code=400, type="document_parsing_exception",
 
 def index_error(index, code=403, type="cluster_block_exception",
                 reason="index [x] blocked by: [FORBIDDEN/8/index write (api)];", **k):
-    """Items for this index fail."""
-    return _Items(lambda item: item.index == index, code, type, reason, **k)
+    """Items for this index fail: a name, or a function of a name."""
+    return _Items(lambda item: index(item.index) if callable(index) else item.index == index, code, type, reason, **k)
 
 
 class _WholeIf(Fault):
@@ -172,6 +172,16 @@ class _Reply(Fault):
 def fewer_items(drop=1, **k):
     """The reply lacks items; errors is true so that they must be looked at."""
     return _Reply(lambda r: Response(200, {**_plain(r), "errors": True, "items": _plain(r)["items"][drop:]}), **k)
+
+
+def failure_store(count, **k):
+    """Stored, the first `count` items of the reply in the failure store of their data stream."""
+    def change(response):
+        items = _plain(response)["items"]
+        for item in items[:count]:
+            next(iter(item.values()))["failure_store"] = "used"
+        return Response(200, {**_plain(response), "items": items})
+    return _Reply(change, **k)
 
 
 def errors_without_items(**k):
@@ -261,5 +271,5 @@ def late(delay, **k):
 
 
 FAULTS = {f.__name__: f for f in (status, html, reject_items, item_error, index_error, whole_request_if, too_large,
-                                  fewer_items, errors_without_items, not_json, huge_reply, lose_reply, cut_reply,
+                                  fewer_items, failure_store, errors_without_items, not_json, huge_reply, lose_reply, cut_reply,
                                   slow_reply, hang, late)}

@@ -131,7 +131,7 @@ void buffer_close(struct buffer *b);
 
 /*
  * The oldest chunk that is due, waiting for one up to timeout_ns (< 0: for ever). NULL: none in that time, or
- * buffer_end_output was called. The caller owns the chunk until it gives it to exactly one of commit, retry, release.
+ * buffer_end_output was called. The caller owns the chunk until it gives it to exactly one of commit, retry, hold, release.
  */
 struct chunk *buffer_take(struct buffer *b, int64_t timeout_ns);
 
@@ -144,6 +144,11 @@ bool buffer_commit(struct buffer *b, struct chunk *c, struct err *err);
 /* Back into the queue, not to be taken again for delay_ns; counts an attempt. */
 void buffer_retry(struct buffer *b, struct chunk *c, int64_t delay_ns);
 
+/*
+ * The same without counting an attempt; first_failed_ns is remembered. For what is not the chunk's fault.
+ */
+void buffer_hold(struct buffer *b, struct chunk *c, int64_t delay_ns);
+
 /* Back into the queue as it was (shutdown). */
 void buffer_release(struct buffer *b, struct chunk *c);
 
@@ -154,6 +159,7 @@ struct chunk_info {
 	int64_t created_ns;	 /* wall clock */
 	uint32_t attempts;	 /* retries so far, kept over restarts */
 	int64_t first_failed_ns; /* wall clock; 0 = never failed */
+	int64_t failing_ns;	 /* for how long */
 	struct span stage;	 /* as given to buffer_append */
 };
 void chunk_info(const struct chunk *c, struct chunk_info *info);

@@ -42,6 +42,7 @@ struct chunk {
 	uint64_t records;
 	int64_t created_ns;
 	int64_t first_failed_ns;
+	int64_t failed_mono_ns;	 /* the same on the monotonic clock; 0 if it was in an earlier life */
 	int64_t due_ns;		 /* DELAYED: when it may be taken again, monotonic */
 	struct chunk_hole *hole; /* holes that were counted and copied already; the chunk's taker's or the start-up's */
 	uint32_t hole_count;

@@ -137,8 +137,15 @@ void buffer_retry(struct buffer *b, struct chunk *c, int64_t delay_ns)
 {
 	if (c->attempts < UINT32_MAX)
 		c->attempts++;
-	if (!c->first_failed_ns)
+	buffer_hold(b, c, delay_ns);
+}
+
+void buffer_hold(struct buffer *b, struct chunk *c, int64_t delay_ns)
+{
+	if (!c->first_failed_ns) {
 		c->first_failed_ns = clock_wall_ns();
+		c->failed_mono_ns = clock_mono_ns();
+	}
 	int code = progress_save_attempts(b, c);
 	uint64_t held;
 	if (code && log_allowed(&b->progress_log, 60 * NS_PER_S, &held))
@@ -157,6 +164,15 @@ void buffer_release(struct buffer *b, struct chunk *c)
 	put_back(b, c, CHUNK_READY);
 }
 
+/* A step of the wall clock must not use up the time that a chunk may be tried. */
+static int64_t failing_for(const struct chunk *c)
+{
+	if (!c->first_failed_ns)
+		return 0;
+	int64_t ns = c->failed_mono_ns ? clock_mono_ns() - c->failed_mono_ns : clock_wall_ns() - c->first_failed_ns;
+	return ns > 0 ? ns : 0;
+}
+
 void chunk_info(const struct chunk *c, struct chunk_info *info)
 {
 	_Static_assert(sizeof info->id > CHUNK_FILE_NAME_LEN, "a name fits");
@@ -166,6 +182,7 @@ void chunk_info(const struct chunk *c, struct chunk_info *info)
 		.created_ns = c->created_ns,
 		.attempts = c->attempts,
 		.first_failed_ns = c->first_failed_ns,
+		.failing_ns = failing_for(c),
 		.stage = span_of(c->stage, c->stage_len),
 	};
 	memcpy(info->id, c->name, CHUNK_FILE_NAME_LEN);

@@ -114,6 +114,7 @@ struct bulk_body *bulk_body_new(const struct bulk_options *o)
 		b->o.body_limit = BODY_MAX;
 	if (b->o.record_limit > BODY_MAX)
 		b->o.record_limit = BODY_MAX;
+	b->limit = b->o.body_limit;
 	/* One record more than the limit, with its action line and what the writer must be able to write unasked. */
 	const size_t slack = 8 * (size_t)JSON_PIECE + ((size_t)1 << 20);
 	buf_init(&b->body, b->o.body_limit + b->o.record_limit + slack);
@@ -165,8 +166,14 @@ void bulk_body_free(struct bulk_body *b)
 void bulk_body_clear(struct bulk_body *b)
 {
 	buf_clear(&b->body);
+	b->limit = b->o.body_limit;
 	b->count = 0;
 	b->head_stale = true;
+}
+
+void bulk_body_keep_under(struct bulk_body *b, size_t bytes)
+{
+	b->limit = bytes < b->o.body_limit ? bytes : b->o.body_limit;
 }
 
 void bulk_body_on_reject(struct bulk_body *b,
@@ -380,13 +387,13 @@ static void reject_rest(struct bulk_body *b, const struct frame_view *f, uint32_
 
 static bool is_full(const struct bulk_body *b)
 {
-	return b->count && (b->body.n >= b->o.body_limit || (b->o.max_items && b->count >= b->o.max_items));
+	return b->count && (b->body.n >= b->limit || (b->o.max_items && b->count >= b->o.max_items));
 }
 
 /* The lines from `start` on are an item. False: there is no room for it, and they are gone. */
 static bool keep_item(struct bulk_body *b, const struct bulk_source *s, size_t start)
 {
-	if ((b->count && b->body.n > b->o.body_limit) || (b->count == b->cap && !more_items(b))) {
+	if ((b->count && b->body.n > b->limit) || (b->count == b->cap && !more_items(b))) {
 		b->body.n = start;
 		return false;
 	}

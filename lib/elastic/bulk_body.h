@@ -65,6 +65,8 @@ struct bulk_body;
 struct bulk_body *bulk_body_new(const struct bulk_options *o);
 void bulk_body_free(struct bulk_body *b);
 void bulk_body_clear(struct bulk_body *b);
+/* Until the next clear: no more bytes than this (above body_limit it has no effect), but for a single record. */
+void bulk_body_keep_under(struct bulk_body *b, size_t bytes);
 
 enum bulk_add {
 	BULK_ADDED, /* all events asked for are in the body */

@@ -27,6 +27,7 @@ struct bulk_position {
 struct bulk_body {
 	struct bulk_options o;
 	struct buf body;
+	size_t limit; /* bytes of the present body */
 	struct bulk_item *items;
 	size_t count, cap;
 	struct bulk_index index;

@@ -282,6 +282,7 @@ static enum attempt attempt(struct bulk_client *c, const struct bulk_target *t, 
 	char *url = mem_printf("%s%s", t->url, q->path);
 	bool stopped = false;
 	long status = 0;
+	curl_off_t sent_after = 0;
 	CURLcode result = CURLE_OUT_OF_MEMORY;
 	buf_clear(&c->reply);
 	c->cut = false;
@@ -290,6 +291,8 @@ static enum attempt attempt(struct bulk_client *c, const struct bulk_target *t, 
 	if (make_headers(c, q, &headers) && set_request(c, t, q, url, headers))
 		result = transfer(c, &stopped);
 	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(c->easy, CURLINFO_PRETRANSFER_TIME_T, &sent_after);
+	r->timed_out |= result == CURLE_OPERATION_TIMEDOUT && sent_after > 0;
 	curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(headers);
 	mem_free(url);

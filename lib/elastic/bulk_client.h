@@ -56,7 +56,8 @@ struct bulk_response {
 	int64_t retry_after_ns; /* Retry-After in seconds or as a date, at most 5 minutes; -1 = none */
 	const char *host;	/* "https://es:9200" that answered or failed */
 	int64_t took_ns;
-	bool stopped; /* ended because stop_fd became readable */
+	bool stopped;	/* ended because stop_fd became readable */
+	bool timed_out; /* a host took the request and did not answer in time */
 };
 
 /*

@@ -8,6 +8,7 @@ import pytest
 
 import fake_faults as faults
 from fake_es import FakeES
+from harness.books import Books, balanced
 from harness.forward import send_events
 from harness.waiting import wait_until
 from harness.weir import ELASTICSEARCH
@@ -33,11 +34,8 @@ def delivered(es, w, expected=range(N), timeout=60):
     assert set(es.event_counts) == want
     assert es.duplicates() == {}
 
-    def balanced():
-        m = w.metrics()
-        done = sum(m.sum(f"weir_output_{x}_events_total") for x in ("indexed", "already_there"))
-        return done == len(want)
-    wait_until(balanced, 20, lambda: f"{len(want)} events counted as done:\n{w.get('/metrics').text}")
+    books = balanced(w)
+    assert books.indexed + books.already_there == len(want)
 
 
 @pytest.fixture
@@ -155,20 +153,53 @@ def test_one_document_too_large(es_and_weir):
     wait_until(lambda: w.metrics().sum("weir_dead_letter_events_total") == 1, 10, lambda: w.get("/metrics").text)
 
 
-@pytest.mark.parametrize("code", [401, 403])
-def test_refused_for_want_of_rights(es_and_weir, code):
-    """Somebody must mend it: weir holds, asks seldom, loses nothing."""
+HOLDING = {401: "password or API key is wrong", 403: "no right to write", 404: "no _bulk at that place", 405: "no _bulk at that place",
+           415: "compression_level no_compression", 301: "redirects are not followed"}
+
+
+@pytest.mark.parametrize("code", HOLDING)
+def test_somebody_must_mend_it(es_and_weir, code):
+    """Weir says what to do, holds, asks seldom, loses nothing, and goes on when it is mended."""
     es, w = es_and_weir(config=ELASTICSEARCH.replace("retry_max_interval 2s", "retry_max_interval 60s"))
-    w.allow(".*")
-    fault = es.fault(faults.status(code))
+    w.allow("failed to flush the buffer")
+    fault = es.fault(faults.status(code, headers={"Location": "http://127.0.0.1:1/"}))
     send_events(w.port, "app", records())
-    wait_until(lambda: fault.used >= 1, 20, "a first request")
+    w.wait_log(f"{code} .*{HOLDING[code]}")
     # Nothing to wait for: that there are no more requests is what is looked at.
-    time.sleep(3)
+    time.sleep(1)
     assert fault.used <= 2, "a storm"
+    assert w.metrics().sum("weir_output_holding") == 1 and Books(w).pending == N
     es.heal()
     w.flush()
     delivered(es, w, timeout=45)
+    assert w.metrics().sum("weir_output_holding") == 0
+
+
+def test_mended_by_itself(es_and_weir):
+    """No signal, no restart: the next try after it is mended goes through."""
+    es, w = es_and_weir()
+    w.allow("failed to flush the buffer")
+    fault = es.fault(faults.status(401, times=2))
+    send_events(w.port, "app", records())
+    delivered(es, w)
+    assert fault.used == 2
+
+
+def test_the_others_go_on(weir, fake_es, prefix):
+    """One destination refuses everything, the other one has all of it."""
+    with FakeES() as bad:
+        bad.fault(faults.status(403))
+        head, match = ELASTICSEARCH.split("<match **>")
+        store = match.split("</match>")[0]
+        w = weir(head + "<match **>\n@type copy\n<store>" + store + "</store>\n<store>" +
+                 store.replace("@id es", "@id bad").replace("{{es_url}}", bad.url) + "</store>\n</match>",
+                 es_url=fake_es.url, prefix=prefix)
+        w.allow("failed to flush the buffer")
+        send_events(w.port, "app", records())
+        delivered(fake_es, w)
+        assert Books(w, output="bad").pending == N
+        bad.heal()
+        delivered(bad, w)
 
 
 @pytest.mark.parametrize("where", ["connect", "headers", "body"])
@@ -254,20 +285,136 @@ def test_connection_refused_and_back(es_and_weir):
     delivered(es, w)
 
 
-def test_target_missing(es_and_weir):
-    """Auto-creation is off and the index is not there: held, not thrown away."""
-    es, w = es_and_weir()
-    w.allow(".*")
-    es.auto_create = False
-    send_events(w.port, "app", records())
-    wait_until(lambda: es.counts["item 404"] >= 1, 20, w.log_tail)
-    es.auto_create = True
+BLOCKED = {
+    "write block": (403, "cluster_block_exception", "index [x] blocked by: [FORBIDDEN/8/index write (api)];"),
+    "flood stage": (403, "cluster_block_exception", "index [x] blocked by: [FORBIDDEN/12/index read-only / allow delete (api)];"),
+    "closed": (400, "index_closed_exception", "closed"),
+    "no right": (403, "security_exception", "action [indices:data/write/bulk[s]] is unauthorized"),
+    "missing": (404, "index_not_found_exception", "no such index [x]"),
+}
+BY_TAG = ELASTICSEARCH.replace("logstash_prefix {{prefix}}", "logstash_prefix {{prefix}}-${tag}")
 
-    def stored_after_a_flush():
-        w.flush()
-        return es.stored_events() >= N
-    wait_until(stored_after_a_flush, 20, w.log_tail, 0.3)
+
+@pytest.mark.parametrize("name", BLOCKED)
+def test_blocked_index(es_and_weir, name):
+    """One index takes nothing: its events are held, over a kill as well; those of others in the same requests and chunks go on."""
+    es, w = es_and_weir(config=BY_TAG)
+    w.allow("an index takes no events", "failed to flush the buffer")
+    fault = es.fault(faults.index_error(lambda index: "-bad-" in index, *BLOCKED[name]))
+    good, bad = records(300), records(300, 300)
+    for first in (0, 100, 200):
+        send_events(w.port, "good", good[first:first + 100])
+        send_events(w.port, "bad", bad[first:first + 100])
+        stored(es, w, first + 100)
+    w.wait_log("an index takes no events: .*blocks, its rights")
+    wait_until(lambda: w.metrics().sum("weir_output_blocked_chunks_total") > 0, 20, lambda: w.get("/metrics").text)
+    w.kill9()
+    w.start()
+    before = es.counts["items"]
+    wait_until(lambda: fault.used > 4 and es.counts["items"] > before, 20, w.log_tail)
+    assert es.stored_events() == 300
+    es.heal()
+    wait_until(lambda: w.flush() or es.stored_events() >= 600, 20, w.log_tail, 0.3)
+    assert set(es.event_counts) == {("s", i) for i in range(600)} and es.duplicates() == {}
+    assert balanced_after(w).dead == 0
+
+
+def balanced_after(w):
+    """The books of a weir that began with a backlog: only what is pending, and what died, is known."""
+    return wait_until(lambda: (b := Books(w)).pending == 0 and b, 20, lambda: f"nothing is pending: {Books(w)}")
+
+
+def test_blocked_for_good(es_and_weir):
+    """An index that never comes back ends in the dead letters once retry_timeout is over, and holds up nothing."""
+    es, w = es_and_weir(config=BY_TAG.replace("retry_forever true", "retry_timeout 2s"))
+    w.allow("an index takes no events", "failed to flush the buffer", "Hit limit for retries")
+    es.fault(faults.index_error(lambda index: "-bad-" in index))
+    send_events(w.port, "bad", records(100, N))
+    send_events(w.port, "good", records())
+    stored(es, w, N)
+    wait_until(lambda: w.flush() or w.metrics().sum("weir_dead_letter_events_total", reason="retries_used_up") == 100, 20,
+               lambda: w.get("/metrics").text, 0.3)
+    books = balanced(w)
+    assert (books.indexed, books.dead) == (N, 100)
+
+
+def test_retry_state_survives_a_kill(es_and_weir):
+    """What of a request was stored is not sent again after a kill; what was rejected is."""
+    es, w = es_and_weir(buffer="retry_wait 60s\nretry_max_interval 60s\nretry_randomize false")
+    es.fault(faults.reject_items(0.5, times=1))
+    send_events(w.port, "app", records(), chunk_size=N)
+    wait_until(lambda: w.metrics().sum("weir_output_chunk_retries_total") == 1, 20, w.log_tail)
+    rejected = es.counts["item 429"]
+    assert 0 < rejected < N
+    w.kill9()
+    w.start()
+    w.flush()
+    stored(es, w, N)
+    assert es.counts["items"] == N + rejected
+    assert es.duplicates() == {}
+
+
+def test_configuration_refused(es_and_weir):
+    """A 400 whatever the events are: held after some requests, not a request for each event, and nothing is a dead letter."""
+    es, w = es_and_weir(config=ELASTICSEARCH.replace("retry_max_interval 2s", "retry_max_interval 60s"))
+    w.allow("failed to flush the buffer")
+    fault = es.fault(faults.status(400))
+    send_events(w.port, "app", records(), chunk_size=N)
+    w.wait_log("refused by itself.*400")
+    assert fault.used < 80
+    es.heal()
+    w.flush()
     delivered(es, w)
+    assert Books(w).dead == 0
+
+
+def test_many_bad_documents(es_and_weir):
+    """A row of events that the request fails for, at its beginning: they alone are dead letters."""
+    es, w = es_and_weir()
+    es.fault(faults.whole_request_if("text", "bad"))
+    some = records(400)
+    for r in some[:40]:
+        r["text"] = "bad"
+    send_events(w.port, "app", some, chunk_size=400)
+    delivered(es, w, range(40, 400))
+    assert Books(w).dead == 40
+
+
+def test_requests_stay_smaller(es_and_weir):
+    """After a 413 the next requests are made smaller from the start."""
+    es, w = es_and_weir()
+    fault = es.fault(faults.too_large(70000))
+    send_events(w.port, "app", records(1000), chunk_size=1000)
+    stored(es, w, 1000)
+    first = es.counts["status 413"]
+    assert first > 0
+    for i in range(3):
+        send_events(w.port, "app", records(1000, 1000 * (i + 1)), chunk_size=1000)
+        stored(es, w, 1000 * (i + 2))
+    assert es.counts["status 413"] == first and fault
+    delivered(es, w, range(4000))
+
+
+def test_fewer_requests_while_busy(es_and_weir):
+    """429s halve what may be under way, good answers bring it back."""
+    es, w = es_and_weir(buffer="flush_thread_count 8\nchunk_limit_size 8k")
+    assert w.metrics().sum("weir_output_requests_limit") == 8
+    es.fault(faults.reject_items(0.2, times=40))
+    es.fault(faults.late(0.05))
+    send_events(w.port, "app", records(6000), chunk_size=20)
+    wait_until(lambda: w.metrics().sum("weir_output_requests_limit") == 1, 20, lambda: w.get("/metrics").text)
+    es.heal()
+    delivered(es, w, range(6000))
+    assert w.metrics().sum("weir_output_requests_limit") > 1
+
+
+def test_failure_store(es_and_weir):
+    """Events in the server's failure store are indexed, and counted by themselves as well."""
+    es, w = es_and_weir()
+    es.fault(faults.failure_store(7))
+    send_events(w.port, "app", records(), chunk_size=N)
+    delivered(es, w)
+    assert w.metrics().sum("weir_output_failure_store_events_total") == 7
 
 
 def test_all_at_once(es_and_weir):
@@ -286,4 +433,4 @@ def test_all_at_once(es_and_weir):
         send_events(w.port, "app", some, ("packed", "forward", "gzip")[turn % 3])
         total += 500
     delivered(es, w, set(range(total)) - bad, timeout=120)
-    wait_until(lambda: w.metrics().sum("weir_dead_letter_events_total") == len(bad), 10, lambda: w.get("/metrics").text)
+    assert Books(w).dead == len(bad)

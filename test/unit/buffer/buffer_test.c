@@ -473,6 +473,36 @@ static void the_oldest_that_is_due_is_taken_first(void **state)
 	world_free(&w);
 }
 
+static void a_step_of_the_clock_uses_up_no_retries(void **state)
+{
+	(void)state;
+	static struct world w;
+	struct chunk_info info;
+	world_init(&w, 1);
+	world_must_open(&w);
+	make_chunks(&w, 1);
+	struct chunk *c = buffer_take(w.b, 0);
+	buffer_hold(w.b, c, 0);
+	fake_wall += 1000000 * NS_PER_S;
+	time_pass(3 * NS_PER_S);
+	c = buffer_take(w.b, 0);
+	chunk_info(c, &info);
+	assert_int_equal(info.attempts, 0);
+	assert_int_equal(info.failing_ns, 3 * NS_PER_S);
+	fake_wall -= 2000000 * NS_PER_S;
+	chunk_info(c, &info);
+	assert_int_equal(info.failing_ns, 3 * NS_PER_S);
+	buffer_hold(w.b, c, 0);
+	world_close(&w);
+	world_must_open(&w);
+	c = buffer_take(w.b, 0);
+	chunk_info(c, &info); /* it failed first in what seems to be the future */
+	assert_int_equal(info.failing_ns, 0);
+	assert_true(info.first_failed_ns > 0);
+	buffer_release(w.b, c);
+	world_free(&w);
+}
+
 static void retries_are_counted_over_restarts(void **state)
 {
 	(void)state;
@@ -1000,6 +1030,7 @@ int main(void)
 		cmocka_unit_test(flush_all_queues_and_wakes),
 		cmocka_unit_test(the_oldest_that_is_due_is_taken_first),
 		cmocka_unit_test(retries_are_counted_over_restarts),
+		cmocka_unit_test(a_step_of_the_clock_uses_up_no_retries),
 		cmocka_unit_test(take_waits_as_long_as_it_says),
 		cmocka_unit_test(sleepers_are_woken_for_each_retry),
 		cmocka_unit_test(a_reader_may_seek_to_any_frame),
