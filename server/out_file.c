@@ -262,7 +262,7 @@ static bool write_frame(
 	return !out->n || file_sink_put(sink, buf_span(out), err);
 }
 
-static bool write_chunk(
+static enum flush_result write_chunk(
 	struct flusher *t, struct chunk *c, const struct file_sink_options *options, struct sums *sums, struct err *err)
 {
 	struct chunk_rest *rest = chunk_rest_open(flow_buffer(t->file->output->flow), c, err);
@@ -282,7 +282,8 @@ static bool write_chunk(
 	else
 		file_sink_abandon(sink);
 	chunk_rest_close(rest);
-	return ok;
+	/* A place that cannot be opened is this chunk's; what cannot be written is the disk's. */
+	return ok ? FLUSH_DONE : rest && !sink ? FLUSH_BLOCKED : FLUSH_DOWN;
 }
 
 static char *relative(const char *link, const char *target)
@@ -341,9 +342,10 @@ static enum flush_result flush(void *thread, struct chunk *c, struct flush_repor
 	options.chunk_id = info.id;
 	options.written = written;
 	options.written_size = sizeof written;
-	if (!write_chunk(t, c, &options, &sums, &err)) {
+	enum flush_result result = write_chunk(t, c, &options, &sums, &err);
+	if (result != FLUSH_DONE) {
 		flush_because(report, "%s", err.text);
-		return FLUSH_DOWN;
+		return result;
 	}
 	if (t->file->symlink)
 		link_to(t, &meta, info.id, written);
