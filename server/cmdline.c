@@ -1,9 +1,11 @@
 #include "cmdline.h"
 
+#include <dirent.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define DEFAULT_CONFIG "/etc/weir/weir.conf"
@@ -16,8 +18,20 @@ enum {
 	OPT_STRICT_VALUE,
 	OPT_SHOW,
 	OPT_WORKERS,
+	OPT_UMASK,
+	OPT_WITHOUT_SOURCE,
+	OPT_FILE_TYPE,
 	OPT_IGNORED,
 	OPT_IGNORED_ARG,
+	OPT_REFUSED, /* and what follows it */
+	OPT_SOURCE_ONLY = OPT_REFUSED,
+	OPT_V0,
+	OPT_USER,
+	OPT_GROUP,
+	OPT_DAEMON,
+	OPT_SETUP,
+	OPT_SHOW_PLUGIN,
+	OPT_END,
 };
 
 static const struct option options[] = {
@@ -45,6 +59,16 @@ static const struct option options[] = {
 	{"disable-shared-socket", no_argument, NULL, OPT_IGNORED},
 	{"log-event-verbose", no_argument, NULL, OPT_IGNORED},
 	{"emit-error-log-interval", required_argument, NULL, OPT_IGNORED_ARG},
+	{"without-source", no_argument, NULL, OPT_WITHOUT_SOURCE},
+	{"umask", required_argument, NULL, OPT_UMASK},
+	{"config-file-type", required_argument, NULL, OPT_FILE_TYPE},
+	{"with-source-only", no_argument, NULL, OPT_SOURCE_ONLY},
+	{"use-v0-config", no_argument, NULL, OPT_V0},
+	{"user", required_argument, NULL, OPT_USER},
+	{"group", required_argument, NULL, OPT_GROUP},
+	{"daemon", required_argument, NULL, OPT_DAEMON},
+	{"setup", optional_argument, NULL, OPT_SETUP},
+	{"show-plugin-config", required_argument, NULL, OPT_SHOW_PLUGIN},
 	{"conf-encoding", required_argument, NULL, OPT_IGNORED_ARG},
 	{"log-rotate-age", required_argument, NULL, OPT_IGNORED_ARG},
 	{"log-rotate-size", required_argument, NULL, OPT_IGNORED_ARG},
@@ -52,6 +76,18 @@ static const struct option options[] = {
 	{"gem-path", required_argument, NULL, OPT_IGNORED_ARG},
 	{"plugin", required_argument, NULL, 'p'},
 	{NULL, 0, NULL, 0},
+};
+
+/* What fluentd's options that would change something are refused with, from OPT_REFUSED on. */
+static const char *const refused[] = {
+	[OPT_SOURCE_ONLY -
+		OPT_REFUSED] = "--with-source-only: outputs that cannot deliver keep events in their buffers",
+	[OPT_V0 - OPT_REFUSED] = "--use-v0-config: v0.12's parameters are read in v1's syntax; v0's own syntax is not",
+	[OPT_USER - OPT_REFUSED] = "--user: let the service manager choose it (User= in a systemd unit, runAsUser)",
+	[OPT_GROUP - OPT_REFUSED] = "--group: let the service manager choose it (Group= in a systemd unit, runAsGroup)",
+	[OPT_DAEMON - OPT_REFUSED] = "--daemon: weir stays in the foreground; a service manager runs and watches it",
+	[OPT_SETUP - OPT_REFUSED] = "--setup: begin with config/weir.conf",
+	[OPT_SHOW_PLUGIN - OPT_REFUSED] = "--show-plugin-config: `weir help PLUGIN` tells it",
 };
 
 void cmdline_help(void)
@@ -75,6 +111,9 @@ void cmdline_help(void)
 	      "      --strict-config-value  a value that is no number is an error where one is wanted\n"
 	      "      --show              with check: print the configuration in force, secrets masked\n"
 	      "      --workers N         threads that read from senders\n"
+	      "      --without-source    take nothing in: deliver what is in the buffers\n"
+	      "      --umask MASK        file mode creation mask (octal)\n"
+	      "      --config-file-type T  yaml: the configuration is YAML, whatever its name\n"
 	      "      --version           print the version\n"
 	      "  -h, --help              this text\n"
 	      "\n"
@@ -89,6 +128,21 @@ static const char *default_config(void)
 	if (path && *path)
 		return path;
 	return access(DEFAULT_CONFIG, R_OK) == 0 || access(FLUENTD_CONFIG, R_OK) != 0 ? DEFAULT_CONFIG : FLUENTD_CONFIG;
+}
+
+/* fluentd adds /etc/fluent/conf.d to every configuration; here only one that lies beside it gets it. */
+static const char *default_include_dir(const char *config)
+{
+	static const char *const folders[] = {"/etc/weir/conf.d", "/etc/fluent/conf.d"};
+	const char *dir = getenv("FLUENT_CONF_INCLUDE_DIR");
+	if (dir)
+		return dir;
+	for (size_t i = 0; config && i < sizeof folders / sizeof *folders; i++) {
+		size_t n = strlen(folders[i]) - strlen("conf.d");
+		if (strncmp(config, folders[i], n) == 0 && !strchr(config + n, '/'))
+			return folders[i];
+	}
+	return NULL;
 }
 
 static bool take_verb(struct cmdline *cmd, int argc, char **argv)
@@ -116,6 +170,30 @@ static void wrong(struct cmdline *cmd, const char *text, const char *what)
 {
 	fprintf(stderr, "weir: %s%s (weir --help lists the options)\n", text, what);
 	cmd->verb = CMD_WRONG;
+}
+
+/* Images of fluentd always name a folder for plugins, which is empty nearly always. */
+static bool holds_ruby(const char *folder)
+{
+	bool found = false;
+	DIR *d = opendir(folder);
+	for (struct dirent *e; d && (e = readdir(d));) {
+		size_t n = strlen(e->d_name);
+		found |= n > 3 && strcmp(e->d_name + n - 3, ".rb") == 0;
+	}
+	if (d)
+		closedir(d);
+	return found;
+}
+
+static void take_umask(struct cmdline *cmd)
+{
+	char *end;
+	unsigned long mask = strtoul(optarg, &end, 8);
+	if (*end || end == optarg || mask > 0777)
+		wrong(cmd, "--umask wants an octal number such as 022, not ", optarg);
+	else
+		umask((mode_t)mask);
 }
 
 static void take_option(struct cmdline *cmd, int opt)
@@ -160,16 +238,39 @@ static void take_option(struct cmdline *cmd, int opt)
 		if (*end || cmd->workers < 1 || cmd->workers > 256)
 			wrong(cmd, "--workers wants a number from 1 to 256, not ", optarg);
 		break;
+	case OPT_WITHOUT_SOURCE:
+		cmd->without_source = true;
+		break;
+	case OPT_FILE_TYPE:
+		cmd->yaml = strcmp(optarg, "yaml") == 0 || strcmp(optarg, "yml") == 0;
+		if (!cmd->yaml && strcmp(optarg, "v1") != 0 && strcmp(optarg, "guess") != 0)
+			wrong(cmd, "--config-file-type is one of guess, v1, yaml, yml, not ", optarg);
+		break;
+	case OPT_UMASK:
+		take_umask(cmd);
+		break;
 	case 'p':
-		wrong(cmd, "Ruby plugins cannot be loaded: ", optarg);
+		if (holds_ruby(optarg))
+			wrong(cmd, "-p: Ruby plugins cannot be loaded, and there are some in ", optarg);
+		break;
+	case 'd':
+		wrong(cmd, refused[OPT_DAEMON - OPT_REFUSED], "");
+		break;
+	case 's':
+		wrong(cmd, refused[OPT_SETUP - OPT_REFUSED], "");
 		break;
 	case OPT_IGNORED:
 	case OPT_IGNORED_ARG:
 	case 'r':
 	case 'I':
+	case 'g':
+	case 'G':
 		break;
 	default:
-		wrong(cmd, "unknown option ", "");
+		if (opt >= OPT_REFUSED && opt < OPT_END)
+			wrong(cmd, refused[opt - OPT_REFUSED], "");
+		else
+			wrong(cmd, "unknown option ", "");
 	}
 }
 
@@ -183,7 +284,8 @@ void cmdline_parse(int argc, char **argv, struct cmdline *cmd)
 	}
 	int opt;
 	opterr = 1;
-	while ((opt = getopt_long(argc, argv, "c:i:o:vqhp:r:I:", options, NULL)) != -1 && cmd->verb != CMD_WRONG)
+	while ((opt = getopt_long(argc, argv, "c:i:o:vqhp:r:I:d:s::g:G:", options, NULL)) != -1 &&
+		cmd->verb != CMD_WRONG)
 		take_option(cmd, opt);
 	if (cmd->verb == CMD_WRONG)
 		return;
@@ -197,6 +299,7 @@ void cmdline_parse(int argc, char **argv, struct cmdline *cmd)
 	}
 	if (!cmd->config)
 		cmd->config = cmd->inline_text && access(default_config(), R_OK) != 0 ? NULL : default_config();
+	cmd->include_dir = default_include_dir(cmd->config);
 	if (cmd->dry_run && cmd->verb == CMD_RUN)
 		cmd->verb = CMD_CHECK;
 	else if (cmd->verb == CMD_CHECK)

@@ -10,10 +10,11 @@ struct cmdline {
 	enum cmd_verb verb;
 	const char *config;	 /* -c, $FLUENT_CONF, or the default place */
 	const char *inline_text; /* -i */
+	const char *include_dir; /* $FLUENT_CONF_INCLUDE_DIR, or conf.d in fluentd's or weir's folder; NULL = none */
 	const char *log_path;	 /* -o */
 	const char *subject;	 /* of `help NAME` */
 	int verbosity;		 /* -v = 1, -vv = 2, -q = -1, -qq = -2 */
-	bool dry_run, strict, strict_value, show;
+	bool dry_run, strict, strict_value, show, yaml, without_source;
 	long workers; /* --workers; 0 = as configured */
 };
 

@@ -195,8 +195,8 @@ static void *create(struct output *o, struct builder *b)
 		.append = c->append,
 		.mark = c->append ? NULL : "_**",
 		.compress = (enum file_compress)c->compress,
-		.file_mode = 0644,
-		.dir_mode = 0755,
+		.file_mode = system_file_mode(builder_system(b)),
+		.dir_mode = system_dir_mode(builder_system(b)),
 	};
 	text_maker_init(&f->maker, c->common.section, "out_file", builder_rules(b), r);
 	f->events = metrics_counter(

@@ -96,8 +96,8 @@ static void *create(struct output *o, struct builder *b)
 		.append = c->append,
 		.mark = c->append ? NULL : ".**",
 		.compress = (enum file_compress)c->compress,
-		.file_mode = 0644,
-		.dir_mode = 0755,
+		.file_mode = system_file_mode(builder_system(b)),
+		.dir_mode = system_dir_mode(builder_system(b)),
 	};
 	f->path = chunk_template_new(keys, path, "basename", false, c->common.pos, builder_report(b));
 	mem_free(path);

@@ -19,6 +19,9 @@ size_t pipeline_sources(const struct pipeline *p, struct source *const **v);
 size_t pipeline_outputs(const struct pipeline *p, struct output *const **v);
 size_t pipeline_filters(const struct pipeline *p, struct filter *const **v);
 
+/* Puts each plugin's @log_level in force; until pipeline_free. */
+void pipeline_set_log_levels(struct pipeline *p);
+
 /* What would be loaded: a line for each plugin. */
 void pipeline_describe(const struct pipeline *p, struct buf *out);
 /* `weir check --show`: all of it with every default and where each value came from. */
@@ -32,6 +35,7 @@ struct metrics *builder_metrics(struct builder *b);
 /* Below it plugins keep what must last: <system> root_dir, or weir's state folder. */
 const char *builder_root(struct builder *b);
 const struct conf_rules *builder_rules(struct builder *b);
+const struct system_conf *builder_system(const struct builder *b);
 /* The router of the rules among which the plugin stands: where an output without @label sends events on to. */
 const struct router *builder_router(struct builder *b);
 /* The router of a label ("@NAME"); NULL and a finding at `pos` if there is no such <label>. */

@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -89,7 +90,12 @@ static const struct conf_section *system_section(const struct conf_section *root
 static void load(struct server *s, struct conf_report *report)
 {
 	static const struct conf_section none = {.name = "system", .arg = ""};
-	struct conf_source source = {.path = s->cmd->config, .inline_text = s->cmd->inline_text};
+	struct conf_source source = {
+		.path = s->cmd->config,
+		.inline_text = s->cmd->inline_text,
+		.include_dir = s->cmd->include_dir,
+		.yaml = s->cmd->yaml,
+	};
 	struct conf_rules rules = {.strict = s->cmd->strict, .strict_value = s->cmd->strict_value};
 	s->metrics = metrics_new();
 	s->tree = conf_tree_read(&source, report);
@@ -98,6 +104,9 @@ static void load(struct server *s, struct conf_report *report)
 	const struct conf_section *section = system_section(root, report);
 	s->system = conf_make(&system_conf_schema, section ? section : &none, &rules, report);
 	rules.strict_value |= s->system->strict_config_value;
+	if (s->cmd->workers)
+		s->system->workers = s->cmd->workers;
+	s->system->without_source |= s->cmd->without_source;
 	if (!unreadable)
 		s->pipeline = pipeline_new(root, s->system, &rules, s->metrics, report);
 }
@@ -373,9 +382,7 @@ static bool open_dead_letters(struct server *s, struct err *err)
 static unsigned wanted_workers(const struct server *s)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	long n = s->cmd->workers		      ? s->cmd->workers
-		 : s->system->workers != CONF_NIL_INT ? (long)s->system->workers
-						      : cpus;
+	long n = s->system->workers != CONF_NIL_INT ? (long)s->system->workers : cpus;
 	return n < 1 ? 1 : n > INGEST_MAX_WORKERS ? INGEST_MAX_WORKERS : (unsigned)n;
 }
 
@@ -424,7 +431,7 @@ static bool open_flows(struct server *s, struct err *err)
 static bool start_sources(struct server *s, struct err *err)
 {
 	struct source *const *v;
-	size_t n = pipeline_sources(s->pipeline, &v);
+	size_t n = s->system->without_source ? 0 : pipeline_sources(s->pipeline, &v);
 	for (size_t i = 0; i < n; i++) {
 		s->sources_started = i + 1;
 		if (!v[i]->plugin->input->start(v[i], s, err))
@@ -522,6 +529,9 @@ int server_run(const struct cmdline *cmd)
 	bool good = !report.errors;
 	if (good) {
 		set_log_level(cmd, s.system);
+		pipeline_set_log_levels(s.pipeline);
+		if (system_umask(s.system) >= 0)
+			umask((mode_t)system_umask(s.system));
 		if (!open_log(&s, &err)) {
 			log_error(NULL, err.text);
 			good = false;

@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define AT(field)	offsetof(struct system_conf, field)
 #define LOG_AT(field)	offsetof(struct system_log_conf, field)
@@ -153,6 +154,37 @@ static const struct conf_param params[] = {
 		.min = 16 << 20,
 		.help = "Memory for messages that are not whole yet, of all connections together. When it is used up, "
 			"the largest ones wait."},
+	{.name = "file_permission",
+		.type = CONF_STRING,
+		.offset = AT(file_permission),
+		.value = "0644",
+		.help = "Permissions (octal) of the files that outputs write for others to read. Buffers and dead "
+			"letters are for weir's user only."},
+	{.name = "dir_permission",
+		.type = CONF_STRING,
+		.offset = AT(dir_permission),
+		.value = "0755",
+		.help = "The same of the folders that they make."},
+	{.name = "umask",
+		.type = CONF_STRING,
+		.offset = AT(umask),
+		.help = "The process's file mode creation mask (octal). Default: as it was given."},
+	{.name = "without_source",
+		.type = CONF_BOOL,
+		.offset = AT(without_source),
+		.value = "false",
+		.help = "Start no `<source>`: what is in the buffers is delivered, nothing new is taken in."},
+	{.name = "config_include_dir",
+		.type = CONF_STRING,
+		.offset = AT(config_include_dir),
+		.help = "A folder whose *.conf, *.yaml and *.yml are read after the configuration; \"\" = none. "
+			"Default: "
+			"$FLUENT_CONF_INCLUDE_DIR, and conf.d beside a configuration in /etc/fluent or /etc/weir."},
+	{.name = "with_source_only",
+		.type = CONF_IGNORED,
+		.value = "false",
+		.support = CONF_NOT_POSSIBLE,
+		.instead = "outputs that cannot deliver keep events in their buffers as well"},
 	NOT_USED("process_name", "the process is called weir"),
 	NOT_USED("restart_worker_interval", "workers are threads"),
 	NOT_USED("suppress_repeated_stacktrace", "there are no stack traces, and repeated lines are held back"),
@@ -166,18 +198,64 @@ static const struct conf_param params[] = {
 	NOT_USED("enable_size_metrics", "metrics are always kept"),
 	NOT_USED("enable_msgpack_time_support", "msgpack's timestamps are always understood"),
 	NOT_USED("enable_jit", "there is nothing to compile"),
-	NOT_USED("umask", "files are for weir's user only"),
-	NOT_USED("file_permission", "files are for weir's user only"),
-	NOT_USED("dir_permission", "folders are for weir's user only"),
 	{.name = NULL},
 };
+
+/* Sections of fluentd's whose work is done here otherwise. */
+static void note_section(void *conf, struct conf_report *r)
+{
+	const struct conf_common *c = conf;
+	conf_report_add(r, CONF_NOTE, c->pos, "<%s> has no effect: %s", c->schema->name, c->schema->help);
+}
+
+#define SECTION_NOT_USED(NAME, WHY)                       \
+	static const struct conf_schema NAME##_schema = { \
+		.name = #NAME,                            \
+		.size = sizeof(struct conf_common),       \
+		.help = WHY,                              \
+		.free_keys = true,                        \
+		.free_sections = true,                    \
+		.check = note_section,                    \
+	}
+
+SECTION_NOT_USED(metrics, "weir keeps its own metrics");
+SECTION_NOT_USED(counter_server, "weir counts by itself");
+SECTION_NOT_USED(counter_client, "weir counts by itself");
+SECTION_NOT_USED(source_only_buffer, "buffers take events while outputs are not ready");
 
 static const struct conf_sub subs[] = {
 	{.schema = &log_schema, .offset = AT(log)},
 	{.schema = &admin_schema, .offset = AT(admin)},
 	{.schema = &dead_schema, .offset = AT(dead_letters)},
+	{.schema = &metrics_schema, .offset = AT(metrics)},
+	{.schema = &counter_server_schema, .offset = AT(counter_server)},
+	{.schema = &counter_client_schema, .offset = AT(counter_client)},
+	{.schema = &source_only_buffer_schema, .offset = AT(source_only_buffer)},
 	{.schema = NULL},
 };
+
+/* 0644, 755, 0o22: -1 if it is none. */
+static int octal(const char *text)
+{
+	const char *p = text + (strncmp(text, "0o", 2) == 0 ? 2 : 0);
+	int v = 0;
+	for (; *p >= '0' && *p <= '7' && v <= 07777; p++)
+		v = v * 8 + (*p - '0');
+	return *p == 0 && *text && v <= 07777 ? v : -1;
+}
+
+static void check(void *conf, struct conf_report *r)
+{
+	const struct system_conf *c = conf;
+	const struct {
+		const char *name, *text;
+	} modes[] = {
+		{"file_permission", c->file_permission}, {"dir_permission", c->dir_permission}, {"umask", c->umask}};
+	for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
+		if (modes[i].text && octal(modes[i].text) < 0)
+			conf_report_add(r, CONF_ERROR, conf_where(c, modes[i].name),
+				"%s: '%s' is not an octal number such as 0644", modes[i].name, modes[i].text);
+}
 
 const struct conf_schema system_conf_schema = {
 	.name = "system",
@@ -185,6 +263,7 @@ const struct conf_schema system_conf_schema = {
 	.size = sizeof(struct system_conf),
 	.params = params,
 	.subs = subs,
+	.check = check,
 	.help = "What concerns the whole process.",
 };
 
@@ -199,4 +278,19 @@ const char *system_state_dir(const struct system_conf *c)
 			return dir;
 	}
 	return "/var/lib/weir";
+}
+
+unsigned system_file_mode(const struct system_conf *c)
+{
+	return (unsigned)octal(c->file_permission);
+}
+
+unsigned system_dir_mode(const struct system_conf *c)
+{
+	return (unsigned)octal(c->dir_permission);
+}
+
+int system_umask(const struct system_conf *c)
+{
+	return c->umask ? octal(c->umask) : -1;
 }

@@ -30,13 +30,23 @@ struct system_conf {
 	char *root_dir;
 	int log_level;
 	bool strict_config_value;
+	bool without_source;
 	int64_t input_memory_limit;
+	char *file_permission, *dir_permission, *umask; /* octal */
+	char *config_include_dir;			/* conf_tree_read has used it */
 	struct conf_list log, admin, dead_letters;
+	struct conf_list metrics, counter_server, counter_client, source_only_buffer; /* without effect */
 };
 
 extern const struct conf_schema system_conf_schema;
 
 /* The folder for what must last, where root_dir is not given: $WEIR_STATE_DIR, systemd's $STATE_DIRECTORY, /var/lib/weir. */
 const char *system_state_dir(const struct system_conf *c);
+
+/* The permissions of files and folders that outputs write for others to read: file_permission and dir_permission, 0644 and 0755. */
+unsigned system_file_mode(const struct system_conf *c);
+unsigned system_dir_mode(const struct system_conf *c);
+/* umask; -1 = as the process was given it. */
+int system_umask(const struct system_conf *c);
 
 #endif

@@ -22,6 +22,9 @@ static int out_fd = STDERR_FILENO;
 static char *out_path;
 static char *time_format;
 static enum log_format out_format;
+static const struct log_plugin_level *plugin_levels; /* log_set_plugin_levels */
+static size_t plugin_level_count;
+static int general_level; /* of all other plugins, where there are some */
 static void (*tap_fn)(void *, enum log_level, const char *, const char *, const struct log_kv *);
 static void *tap_arg;
 
@@ -158,12 +161,19 @@ static void put_text(
 	buf_put_byte(b, '\n');
 }
 
-void log_write(enum log_level level, const char *plugin, const char *message, const struct log_kv *facts)
+/* With the lock. */
+static bool is_wanted(enum log_level level, const char *plugin)
 {
-	int saved = errno;
+	for (size_t i = 0; plugin && i < plugin_level_count; i++)
+		if (strcmp(plugin_levels[i].plugin, plugin) == 0)
+			return level >= plugin_levels[i].level;
+	return plugin_level_count == 0 || (int)level >= general_level;
+}
+
+static void write_line(enum log_level level, const char *plugin, const char *message, const struct log_kv *facts)
+{
 	struct buf b;
 	buf_init(&b, 64 << 10);
-	pthread_mutex_lock(&lock);
 	if (out_format == LOG_JSON)
 		put_json(&b, level, plugin, message, facts);
 	else
@@ -173,9 +183,31 @@ void log_write(enum log_level level, const char *plugin, const char *message, co
 		(void)!write(out_fd, b.p, b.n);
 	if (tap_fn)
 		tap_fn(tap_arg, level, plugin, message, facts);
-	pthread_mutex_unlock(&lock);
 	buf_free(&b);
+}
+
+void log_write(enum log_level level, const char *plugin, const char *message, const struct log_kv *facts)
+{
+	int saved = errno;
+	pthread_mutex_lock(&lock);
+	if (is_wanted(level, plugin))
+		write_line(level, plugin, message, facts);
+	pthread_mutex_unlock(&lock);
 	errno = saved;
+}
+
+void log_set_plugin_levels(const struct log_plugin_level *v, size_t n)
+{
+	pthread_mutex_lock(&lock);
+	int level = plugin_level_count ? general_level : atomic_load(&log_threshold);
+	plugin_levels = v;
+	plugin_level_count = n;
+	general_level = level;
+	for (size_t i = 0; i < n; i++)
+		if ((int)v[i].level < level)
+			level = (int)v[i].level;
+	atomic_store(&log_threshold, level);
+	pthread_mutex_unlock(&lock);
 }
 
 bool log_allowed(struct log_limit *limit, int64_t interval_ns, uint64_t *held)

@@ -84,6 +84,16 @@ void log_set_format(enum log_format format);
 /* strftime(3) format of the time; the string is copied. NULL restores fluentd's "%Y-%m-%d %H:%M:%S %z". */
 void log_set_time_format(const char *format);
 
+/*
+ * Levels of single plugins (@log_level), by their @id; all others keep what log_threshold is at the call, which is lowered where a plugin wants more. Start-up
+ * and reload only; `v` (n of them) and its strings stay in use until the next call, which may be (NULL, 0).
+ */
+struct log_plugin_level {
+	const char *plugin;
+	enum log_level level;
+};
+void log_set_plugin_levels(const struct log_plugin_level *v, size_t n);
+
 /* "trace" ... "fatal" to the level; false if there is no such level. */
 bool log_level_parse(const char *name, enum log_level *level);
 const char *log_level_name(enum log_level level);

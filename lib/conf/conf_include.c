@@ -118,7 +118,8 @@ void conf_include_file(struct conf_reader *r, struct conf_cursor *c, const char 
 		r->seen[r->seen_n++] = id;
 		r->open[r->open_n++] = id;
 		const char *name = conf_arena_copy(r->arena, path, strlen(path));
-		if (ends_with(name, ".yaml") || ends_with(name, ".yml"))
+		bool main = r->seen_n == 1;
+		if ((main && r->main_is_yaml) || ends_with(name, ".yaml") || ends_with(name, ".yml"))
 			conf_yaml(r, c, name, buf_span(&text));
 		else
 			conf_parse(r, c, name, buf_span(&text));

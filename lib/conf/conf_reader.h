@@ -29,6 +29,7 @@ struct conf_reader {
 	size_t open_n;
 	struct conf_file_id *seen; /* all files read; mem_free */
 	size_t seen_n, bytes;
+	bool main_is_yaml; /* whatever its name */
 };
 
 /* A section that is being read, with the ends of its lists. */

@@ -175,7 +175,11 @@ static size_t shown_bytes(struct span line)
 	size_t end = begin;
 	while (end < line.n && line.p[end] != ' ' && line.p[end] != '\t' && line.p[end] != ':' && line.p[end] != '=')
 		end++;
-	return conf_looks_secret(span_of(line.p + begin, end - begin)) ? end : line.n;
+	struct span value = span_of(line.p + end, line.n - end);
+	while (value.n && (*value.p == ' ' || *value.p == '\t'))
+		value = span_of(value.p + 1, value.n - 1);
+	bool harmless = span_is(value, "true") || span_is(value, "false"); /* user_auth true */
+	return !harmless && conf_looks_secret(span_of(line.p + begin, end - begin)) ? end : line.n;
 }
 
 static void print_source(struct source *s, struct conf_pos pos, struct buf *out)

@@ -4,6 +4,7 @@
 #include "conf/conf_scope.h"
 #include "conf/conf_value.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <inttypes.h>
@@ -332,6 +333,18 @@ static char *common_value(struct maker *m, const char *name)
 	return p && p->kind != CONF_VALUE_NIL ? mem_strdup(p->value) : NULL;
 }
 
+static void check_log_level(struct maker *m, const char *name)
+{
+	enum log_level level;
+	const struct conf_section *s = m->scope->section;
+	if (!name || log_level_parse(name, &level))
+		return;
+	const struct conf_pair *p = conf_section_get(s, "@log_level");
+	p = p ? p : conf_section_get(s, "log_level");
+	conf_report_add(m->report, CONF_ERROR, p ? p->value_pos : s->pos,
+		"Unknown log level: '%s'; there are trace, debug, info, warn, error and fatal", name);
+}
+
 static void take_common(struct maker *m)
 {
 	struct conf_common *c = m->conf;
@@ -340,6 +353,7 @@ static void take_common(struct maker *m)
 	c->id = common_value(m, "@id");
 	c->label = common_value(m, "@label");
 	c->log_level = common_value(m, "@log_level");
+	check_log_level(m, c->log_level);
 	c->arg = mem_strdup(s ? s->arg : "");
 	c->section = s;
 	c->schema = m->scope->schema;

@@ -70,19 +70,36 @@ static struct conf_tree *tree_new(void)
 	return t;
 }
 
+/* What the <system> section that was read says of it, else `given`. */
+static const char *include_dir(const struct conf_section *root, const char *given)
+{
+	for (const struct conf_section *s = root->sections; s; s = s->next) {
+		const struct conf_pair *p = strcmp(s->name, "system") == 0 ? conf_section_get(s, "config_include_dir")
+									   : NULL;
+		if (p && !p->broken)
+			return p->kind == CONF_VALUE_NIL ? NULL : p->value;
+	}
+	return given;
+}
+
 struct conf_tree *conf_tree_read(const struct conf_source *source, struct conf_report *report)
 {
 	struct conf_tree *t = tree_new();
 	struct conf_reader r = {
-		.arena = &t->arena, .report = report, .env = {.worker_id = source->worker_id, .no_files = false}};
+		.arena = &t->arena,
+		.report = report,
+		.env = {.worker_id = source->worker_id, .no_files = false},
+		.main_is_yaml = source->yaml,
+	};
 	struct conf_cursor root;
 	conf_cursor_init(&root, &t->root);
 	if (source->path)
 		conf_include_file(&r, &root, source->path, (struct conf_pos){0});
 	if (source->inline_text)
 		conf_parse(&r, &root, NULL, inline_text(&t->arena, source->inline_text));
-	if (source->include_dir && *source->include_dir)
-		conf_include_dir(&r, &root, source->include_dir);
+	const char *dir = include_dir(&t->root, source->include_dir);
+	if (dir && *dir)
+		conf_include_dir(&r, &root, dir);
 	mem_free(r.seen);
 	return t;
 }

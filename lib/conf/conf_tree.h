@@ -44,7 +44,8 @@ struct conf_tree;
 struct conf_source {
 	const char *path;	 /* the main file; NULL with inline_text only */
 	const char *inline_text; /* -i: read after the file; \n in it are line ends, as in fluentd; NULL = none */
-	const char *include_dir; /* config_include_dir: *.conf, *.yaml, *.yml in it are read last; NULL = none */
+	const char *include_dir; /* its *.conf, *.yaml, *.yml come last; <system> config_include_dir goes before it */
+	bool yaml;		 /* the main file is YAML, whatever its name */
 	int worker_id;		 /* for #{worker_id} */
 };
 

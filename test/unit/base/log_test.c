@@ -322,6 +322,30 @@ static void test_tap(void **state)
 	assert_string_equal(t.text, "p/m/k=5");
 }
 
+static void test_levels_of_plugins(void **state)
+{
+	static const struct log_plugin_level levels[] = {{"loud", LOG_DEBUG}, {"quiet", LOG_ERROR}};
+	struct tapped t = {0};
+	(void)state;
+	log_tap(tap, &t);
+	log_set_plugin_levels(levels, 2);
+	assert_int_equal(atomic_load(&log_threshold), LOG_DEBUG);
+	log_debug("loud", "told", LOG_I("k", 1));
+	assert_string_equal(t.text, "loud/told/k=1");
+	log_warn("quiet", "not told", LOG_I("k", 2));
+	log_debug("other", "not told", LOG_I("k", 3));
+	log_debug(NULL, "not told", LOG_I("k", 4));
+	assert_int_equal(t.lines, 1);
+	log_info(NULL, "told", LOG_I("k", 5));
+	log_error("quiet", "told", LOG_I("k", 6));
+	assert_int_equal(t.lines, 3);
+	log_set_plugin_levels(NULL, 0);
+	assert_int_equal(atomic_load(&log_threshold), LOG_INFO);
+	log_debug("loud", "not told", LOG_I("k", 7));
+	assert_int_equal(t.lines, 3);
+	log_tap(NULL, NULL);
+}
+
 #define THREADS 4
 #define LINES	200
 
@@ -373,6 +397,7 @@ int main(void)
 		cmocka_unit_test_setup(test_reopen_after_rename, fresh),
 		cmocka_unit_test_setup(test_open_fails, fresh),
 		cmocka_unit_test_setup(test_errno_is_kept, fresh),
+		cmocka_unit_test_setup(test_levels_of_plugins, fresh),
 		cmocka_unit_test_setup(test_tap, fresh),
 		cmocka_unit_test_setup(test_threads_do_not_mix_lines, fresh),
 	};

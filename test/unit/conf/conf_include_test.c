@@ -236,6 +236,22 @@ static void test_include_dir(void **state)
 	check(&(struct conf_source){.path = "main.conf", .include_dir = ""}, "{k=\"1\", x=\"1\", last=\"x\"}", "");
 	check(&(struct conf_source){.path = "main.conf", .include_dir = "main.conf"}, "{k=\"1\", x=\"1\", last=\"x\"}",
 		"0:0 error: cannot read the folder: Not a directory");
+	/* <system> goes before what the caller says. */
+	put("main.conf", "<system>\nconfig_include_dir \"\"\n</system>\n");
+	check(&(struct conf_source){.path = "main.conf", .include_dir = "conf.d"},
+		"{} <system \"\">{config_include_dir=\"\"}", "");
+	put("main.conf", "<system>\nconfig_include_dir other.d\n</system>\n");
+	assert_int_equal(mkdir("other.d", 0755), 0);
+	put("other.d/y.yml", "config:\n  - source:\n      a: 1\n");
+	check(&(struct conf_source){.path = "main.conf", .include_dir = "conf.d"},
+		"{} <system \"\">{config_include_dir=\"other.d\"} </system> <source \"\">{a=\"1\"}", "");
+}
+
+static void test_yaml_under_any_name(void **state)
+{
+	(void)state;
+	put("main.conf", "config:\n  - source:\n      a: 1\n");
+	check(&(struct conf_source){.path = "main.conf", .yaml = true}, "{} <source \"\">{a=\"1\"}", "");
 }
 
 int main(void)
@@ -250,6 +266,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_errors_in_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_inline, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_include_dir, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_yaml_under_any_name, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,167 @@
+"""What a configuration's directives do on a running weir."""
+import json
+import os
+import socket
+
+from harness.forward import Connection, encode
+from harness.ports import free_port
+from harness.waiting import wait_until
+from harness.weir import SYSTEM
+
+T = 1700000000
+FORWARD = """
+<source>
+  @type forward
+  bind 127.0.0.1
+  port {{forward_port}}
+</source>
+"""
+# Writes what it gets at once, a line an event, to a file.
+FILE = """
+  @type file
+  path {{out}}/%s
+  append true
+  <format>
+    @type json
+  </format>
+  <inject>
+    tag_key tag
+  </inject>
+  <buffer []>
+    flush_mode immediate
+  </buffer>
+"""
+
+
+def lines(folder, name):
+    path = os.path.join(folder, name + ".log")
+    if not os.path.exists(path):
+        return []
+    with open(path) as f:
+        return [json.loads(line) for line in f]
+
+
+def send(port, tag, *records):
+    with Connection(port) as c:
+        c.send(encode("forward", tag, [(T, r) for r in records], "one"))
+        assert c.ack() == "one"
+
+
+def test_workers(weir, tmp_path):
+    """What a source of one worker sends meets what is outside of <worker>, then that worker's own rules and labels, and no other one's."""
+    config = SYSTEM.replace("<system>", "<system>\n  workers 2") + """
+<match common.**>""" + FILE % "common" + "</match>"
+    for n in (0, 1):
+        config += f"""
+<worker {n}>
+  <source>
+    @type tcp
+    bind 127.0.0.1
+    port {{{{port{n}}}}}
+    tag web
+    @label @IN
+    <parse>
+      @type none
+    </parse>
+  </source>
+  <source>
+    @type tcp
+    bind 127.0.0.1
+    port {{{{top{n}}}}}
+    tag web
+    <parse>
+      @type none
+    </parse>
+  </source>
+  <label @IN>
+    <match **>{FILE % f"label{n}"}</match>
+  </label>
+  <match **>{FILE % f"top{n}"}</match>
+</worker>
+"""
+    ports = {name: free_port() for name in ("port0", "port1", "top0", "top1")}
+    w = weir(config, out=tmp_path / "out", **ports)
+    for name, port in ports.items():
+        with socket.create_connection(("127.0.0.1", port)) as s:
+            s.sendall(f"{name}\n".encode())
+    for n in (0, 1):
+        for name in (f"label{n}", f"top{n}"):
+            sent = name.replace("label", "port")
+            wait_until(lambda: lines(tmp_path / "out", name) == [{"message": sent, "tag": "web"}], 20, w.log_tail)
+
+
+def test_own_log_in_its_label(weir, tmp_path):
+    """@FLUENT_LOG gets what weir logs; a line about handing lines on does not become one again."""
+    w = weir(SYSTEM + FORWARD + """
+<match app>
+  @type null
+</match>
+<label @FLUENT_LOG>
+  <match fluent.{info,warn}>""" + FILE % "own" + """</match>
+</label>""", out=tmp_path / "out")
+    wait_until(lambda: any(e["message"] == "weir is now running" for e in lines(tmp_path / "out", "own")), 20, w.log_tail)
+    send(w.port, "nobody's", {"n": 1})
+    wait_until(lambda: any("no patterns matched" in e["message"] and e["tag"] == "fluent.warn"
+                           for e in lines(tmp_path / "out", "own")), 20, w.log_tail)
+    w.flush()
+    wait_until(lambda: any("flushing" in e["message"] for e in lines(tmp_path / "out", "own")), 20, w.log_tail)
+    assert len(lines(tmp_path / "out", "own")) < 20
+    m = w.metrics()
+    assert m.sum("weir_source_events_total", plugin_id="fluent_log") >= 3
+    assert m.sum("weir_source_refused_events_total", plugin_id="fluent_log") == 0
+
+
+def test_own_log_is_asked_for_by_name(weir, tmp_path):
+    """`**` alone does not get it; a pattern that names it does."""
+    w = weir(SYSTEM + FORWARD + """
+<match fluent.warn>""" + FILE % "warn" + """</match>
+<match app other**>""" + FILE % "rest" + "</match>", out=tmp_path / "out")
+    send(w.port, "app", {"n": 1})
+    send(w.port, "nobody", {"n": 1})
+    wait_until(lambda: [e["tag"] for e in lines(tmp_path / "out", "warn")] == ["fluent.warn"], 20, w.log_tail)
+    wait_until(lambda: lines(tmp_path / "out", "rest") == [{"n": 1, "tag": "app"}], 20, w.log_tail)
+    w.stop()
+    w.configure(SYSTEM + FORWARD + "<match **>" + (FILE % "all").replace("{{out}}", str(tmp_path / "out")) + "</match>")
+    w.start()
+    send(w.port, "app", {"n": 2})
+    wait_until(lambda: lines(tmp_path / "out", "all") == [{"n": 2, "tag": "app"}], 20, w.log_tail)
+    assert 'plugin_id="fluent_log"' not in w.get("/metrics").text
+
+
+def test_without_source(weir, tmp_path):
+    """What is buffered is delivered; nobody can connect."""
+    w = weir(SYSTEM + FORWARD + "<match **>" + (FILE % "all").replace("flush_mode immediate", "flush_interval {{every}}") + "</match>",
+             out=tmp_path / "out", every="1h")
+    send(w.port, "app", {"n": 1})
+    w.stop()
+    w.values["every"] = "0.1s"
+    w.configure(SYSTEM + FORWARD + "<match **>" + (FILE % "all").replace("flush_mode immediate", "flush_interval 0.1") + "</match>")
+    w.arguments = ["--without-source"]
+    w.start()
+    w.flush()
+    wait_until(lambda: lines(tmp_path / "out", "all") == [{"n": 1, "tag": "app"}], 20, w.log_tail)
+    try:
+        Connection(w.port).close()
+        raise AssertionError("somebody listens")
+    except ConnectionRefusedError:
+        pass
+
+
+def test_permissions(weir, tmp_path):
+    """file_permission and dir_permission are those of the files that outputs write."""
+    w = weir(SYSTEM.replace("<system>", "<system>\n  file_permission 0604\n  dir_permission 0711\n  umask 0") + FORWARD +
+             "<match **>" + FILE % "sub/all" + "</match>", out=tmp_path / "out")
+    send(w.port, "app", {"n": 1})
+    wait_until(lambda: lines(tmp_path / "out/sub", "all"), 20, w.log_tail)
+    assert os.stat(tmp_path / "out/sub/all.log").st_mode & 0o777 == 0o604
+    assert os.stat(tmp_path / "out/sub").st_mode & 0o777 == 0o711
+
+
+def test_log_level_of_one_plugin(weir, tmp_path):
+    w = weir(SYSTEM + FORWARD.replace("@type forward", "@type forward\n  @id loud\n  @log_level debug") + """
+<match **>
+  @type null
+</match>""")
+    with Connection(w.port) as c:
+        c.send(encode("message", "app", [(T, {"n": 1})])[:-3])
+    w.wait_log(r"\[debug\]: \[loud\] a sender went away")
