@@ -26,7 +26,7 @@ def files(folder):
     for top, _, names in os.walk(folder):
         for n in names:
             path = os.path.join(top, n)
-            if not n.startswith(".") and not os.path.islink(path):
+            if not (n.startswith(".") and n.endswith(".tmp")) and not os.path.islink(path):
                 with open(path, "rb") as f:
                     found[os.path.relpath(path, folder)] = f.read()
     return found
