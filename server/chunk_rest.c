@@ -141,9 +141,15 @@ bool chunk_rest_save(struct chunk_rest *r, bool sync, struct err *err)
 
 /* ---- dead letters --------------------------------------------------------------------------------------------------- */
 
-static struct frame *dead_frame(const struct frame_view *v, struct span info)
+static struct frame *dead_frame(const struct frame_view *v, uint32_t first, const struct dead_letter *why)
 {
-	struct frame *f = frame_new(FRAME_DEAD, v->tag, info, v->entries.n);
+	struct dead_letter here = *why;
+	struct buf info;
+	here.place = frame_first_place(v->info) + first;
+	buf_init(&info, DEAD_LETTER_INFO_MAX);
+	dead_letter_info(&info, &here);
+	struct frame *f = frame_new(FRAME_DEAD, v->tag, buf_span(&info), v->entries.n);
+	buf_free(&info);
 	if (!f)
 		return NULL;
 	memcpy(frame_entries(f), v->entries.p, v->entries.n);
@@ -168,7 +174,8 @@ static bool bury_some(struct chunk_rest *r, struct dead_letters *d, struct frame
 	return true;
 }
 
-static bool bury_all(struct chunk_rest *r, struct dead_letters *d, struct span info, uint64_t *events, struct err *err)
+static bool bury_all(struct chunk_rest *r, struct dead_letters *d, const struct dead_letter *why, uint64_t *events,
+	struct err *err)
 {
 	struct frame *list = NULL;
 	struct frame_view v;
@@ -176,7 +183,7 @@ static bool bury_all(struct chunk_rest *r, struct dead_letters *d, struct span i
 	uint32_t first;
 	enum chunk_read read;
 	while ((read = chunk_rest_next(r, &v, &first, err)) == CHUNK_FRAME) {
-		struct frame *f = dead_frame(&v, info);
+		struct frame *f = dead_frame(&v, first, why);
 		if (!f) {
 			frame_free_list(list);
 			return err_set(err, "no memory for dead letters");
@@ -201,15 +208,12 @@ static bool bury_all(struct chunk_rest *r, struct dead_letters *d, struct span i
 bool chunk_rest_bury(struct buffer *b, struct chunk *c, struct dead_letters *d, const char *plugin, const char *text,
 	uint64_t *events, struct err *err)
 {
-	struct buf info;
+	struct dead_letter why = {.plugin = plugin, .reason = "retries_used_up", .text = text};
 	struct chunk_rest *r = chunk_rest_open(b, c, err);
 	*events = 0;
 	if (!r)
 		return false;
-	buf_init(&info, DEAD_LETTER_INFO_MAX);
-	dead_letter_info(&info, &(struct dead_letter){.plugin = plugin, .reason = "retries_used_up", .text = text});
-	bool ok = bury_all(r, d, buf_span(&info), events, err);
-	buf_free(&info);
+	bool ok = bury_all(r, d, &why, events, err);
 	chunk_rest_close(r);
 	return ok;
 }

@@ -32,13 +32,15 @@ void dead_letter_info(struct buf *out, const struct dead_letter *why)
 {
 	msgpack_packer pk;
 	msgpack_packer_init(&pk, out, pack_write);
-	msgpack_pack_map(&pk, 6);
+	msgpack_pack_map(&pk, 7);
 	pack_text(&pk, "plugin", span_str(why->plugin));
 	pack_text(&pk, "reason", span_str(why->reason));
 	pack_text(&pk, "text", span_str(why->text));
 	msgpack_pack_str_with_body(&pk, "status", 6);
 	msgpack_pack_unsigned_int(&pk, why->status);
 	pack_text(&pk, "index", why->index);
+	msgpack_pack_str_with_body(&pk, "place", 5);
+	msgpack_pack_unsigned_int(&pk, why->place);
 	msgpack_pack_str_with_body(&pk, "time", 4);
 	msgpack_pack_int64(&pk, clock_wall_ns());
 }

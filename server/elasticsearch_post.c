@@ -45,10 +45,12 @@ void elasticsearch_on_reject(
 	void *arg, const struct frame_view *f, uint32_t index, struct span entry, const char *reason)
 {
 	struct flusher *t = arg;
-	(void)index;
 	t->dead_count++;
 	bury(t, f, entry,
-		&(struct dead_letter){.plugin = t->es->output->id, .reason = "not_indexable", .text = reason});
+		&(struct dead_letter){.plugin = t->es->output->id,
+			.reason = "not_indexable",
+			.text = reason,
+			.place = frame_first_place(f->info) + index});
 }
 
 /* Finds item i's event again: requests do not keep where their events came from in memory. */
@@ -84,7 +86,8 @@ static void bury_item(
 				.reason = type && *type ? type : "rejected",
 				.text = text,
 				.status = status,
-				.index = bulk_body_index(t->body)});
+				.index = bulk_body_index(t->body),
+				.place = frame_first_place(f.info) + item->index});
 }
 
 /* Durable before the progress moves over them. */

@@ -133,7 +133,7 @@ static bool put_message(
 	struct message *m = add_message(t);
 	static const char *const names[] = {[FORWARD_TEXT] = NULL, [FORWARD_GZIP] = "gzip", [FORWARD_ZSTD] = "zstd"};
 	struct forward_packed packed = {.tag = v->tag, .count = count, .compressed = names[t->c->compress]};
-	make_id(m->id, v->key, first);
+	make_id(m->id, v->key, frame_first_place(v->info) + first);
 	m->events = count;
 	if (t->c->require_ack)
 		packed.chunk = span_of(m->id, ID_LEN);

@@ -280,8 +280,7 @@ static bool make_folders(const struct buffer *b, struct err *err)
 	return code ? err_sys(err, code, "cannot make the buffer folder %s", b->path) : true;
 }
 
-/* What the holder of the lock has written into it: one line of printable text. */
-static void read_holder(const struct buffer *b, char *text, size_t size)
+void buffer_read_holder(const struct buffer *b, char *text, size_t size)
 {
 	if (file_io_read(b->vfs, b->lock_fd, text, size - 1, 0, false, NULL))
 		text[0] = 0;
@@ -293,7 +292,7 @@ static void read_holder(const struct buffer *b, char *text, size_t size)
 		}
 }
 
-static bool take_lock(struct buffer *b, struct err *err)
+bool buffer_take_lock(struct buffer *b, struct err *err)
 {
 	const struct vfs *v = b->vfs;
 	char text[300];
@@ -307,7 +306,7 @@ static bool take_lock(struct buffer *b, struct err *err)
 	if (v->lock(v->ctx, b->lock_fd)) {
 		if (errno != EWOULDBLOCK)
 			return err_sys(err, errno, "cannot lock %s/LOCK", b->path);
-		read_holder(b, text, sizeof text);
+		buffer_read_holder(b, text, sizeof text);
 		return err_set(err, "the buffer folder %s is in use by %s: two buffers cannot share a folder", b->path,
 			text[0] ? text : "another one");
 	}
@@ -319,8 +318,7 @@ static bool take_lock(struct buffer *b, struct err *err)
 	return true;
 }
 
-static struct buffer *buffer_new(
-	const struct buffer_options *o, const struct buffer_hooks *hooks, const struct vfs *vfs)
+struct buffer *buffer_new(const struct buffer_options *o, const struct buffer_hooks *hooks, const struct vfs *vfs)
 {
 	struct buffer *b = mem_zalloc(sizeof *b);
 	pthread_condattr_t attr;
@@ -349,7 +347,7 @@ static struct buffer *buffer_new(
 	return b;
 }
 
-static void buffer_free(struct buffer *b)
+void buffer_free(struct buffer *b)
 {
 	if (b->lock_fd >= 0)
 		(void)b->vfs->close(b->vfs->ctx, b->lock_fd);
@@ -368,7 +366,7 @@ static void buffer_free(struct buffer *b)
 static bool open_folder(struct buffer *b, struct err *err)
 {
 	const struct vfs *v = b->vfs;
-	if (!make_folders(b, err) || !take_lock(b, err) || !recover_folder(b, err))
+	if (!make_folders(b, err) || !buffer_take_lock(b, err) || !recover_folder(b, err))
 		return false;
 	/* Names that an earlier life made and did not sync; and the removals just made. */
 	if (v->sync_dir(v->ctx, b->path))

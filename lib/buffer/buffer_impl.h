@@ -64,6 +64,8 @@ struct buffer {
 	struct buffer_hooks hooks;
 	const struct vfs *vfs;
 	int lock_fd;
+	bool look_only; /* buffer_folder.h: nothing is locked, written or started */
+	bool mend;	/* buffer_folder_repair: sealed chunks are looked through too */
 
 	pthread_mutex_t lock;
 	pthread_cond_t work;  /* the writer waits for something to do */
@@ -101,6 +103,15 @@ struct buffer {
 
 /* The path of a chunk's file, for the caller to mem_free. */
 char *buffer_path(const struct buffer *b, const char *name, const char *suffix);
+
+struct buffer *buffer_new(const struct buffer_options *o, const struct buffer_hooks *hooks, const struct vfs *vfs);
+void buffer_free(struct buffer *b); /* without threads; the lock is given back */
+
+/* Locks the folder. */
+bool buffer_take_lock(struct buffer *b, struct err *err);
+
+/* Under a lock that is another's: what that one has written into it, one line of printable text. */
+void buffer_read_holder(const struct buffer *b, char *text, size_t size);
 
 /* Waits on `cond` for at most ns (INT64_MAX: for ever). Under the lock. */
 void buffer_wait(struct buffer *b, pthread_cond_t *cond, int64_t ns);

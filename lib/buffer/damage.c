@@ -18,6 +18,13 @@ bool damage_report(struct buffer *b, struct chunk *c, int fd, const struct damag
 	if (!chunk_add_hole(c, hole->from, hole->to))
 		return true;
 	uint64_t bytes = hole->to - hole->from, held;
+	if (b->look_only) {
+		if (hole->is_damage)
+			count_damage(b, hole->lost, bytes);
+		else
+			b->count.torn_bytes += bytes;
+		return true;
+	}
 	int code = backup_range(b, c->name, fd, hole->from, hole->to);
 	if (!hole->is_damage) {
 		pthread_mutex_lock(&b->lock);

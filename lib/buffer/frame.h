@@ -7,6 +7,7 @@
 #ifndef WEIR_BUFFER_FRAME_H
 #define WEIR_BUFFER_FRAME_H
 
+#include "base/bytes.h"
 #include "base/span.h"
 
 struct stage;
@@ -22,7 +23,7 @@ struct stage;
 #define FRAME_HEAD_LEN 64
 
 enum frame_type {
-	FRAME_DATA = 1, /* tag, entries */
+	FRAME_DATA = 1, /* tag, entries; info is empty, or FRAME_PLACE_LEN bytes: see frame_first_place */
 	FRAME_DEAD = 2, /* tag, info (a msgpack map: why, where to, status), the one entry or the raw message */
 };
 
@@ -76,6 +77,16 @@ static inline uint8_t *frame_entries(struct frame *f)
 static inline size_t frame_payload_len(const struct frame *f)
 {
 	return (size_t)f->tag_len + f->info_len + f->entries_len;
+}
+
+/*
+ * The place of a data frame's first event: 0, or what its info says (little-endian) where the frame holds events that were
+ * given up once and come again under the key of the frame that they were in, so that their ids are what they were.
+ */
+#define FRAME_PLACE_LEN 4
+static inline uint32_t frame_first_place(struct span info)
+{
+	return info.n == FRAME_PLACE_LEN ? le32_get(info.p) : 0;
 }
 
 /* Bytes that the frame will take on disk, padding of its group not counted. */

@@ -185,12 +185,16 @@ static void look_through(struct tail *t, struct lost_tail_sum *sum)
 		return;
 	}
 	bool kept = report_holes(t, sum);
+	sum->chunks++;
+	sum->records += t->file.records;
+	if (c->is_sealed && !t->hole_count) { /* nothing to mend */
+		enqueue(t, c->size, c->end, c->known, true);
+		return;
+	}
 	uint64_t end = chunk_format_block_up(t->good_end);
 	bool sealed = kept && t->is_writable && cut_and_seal(t);
 	uint64_t size = sealed ? end + CHUNK_BLOCK : t->size;
 	enqueue(t, size, sealed || end < t->size ? end : t->size, t->walk.known, sealed);
-	sum->chunks++;
-	sum->records += t->file.records;
 }
 
 void lost_tail_look_through(struct buffer *b, struct chunk *c, struct lost_tail_sum *sum)

@@ -267,7 +267,7 @@ static inline bool is_map(uint8_t first)
 /* Tag text and id for the frame's records. */
 static void begin_frame(struct bulk_body *b, const struct frame_view *f, struct doc_id_frame *id)
 {
-	doc_id_begin(id, f->key);
+	doc_id_begin(id, f->key, frame_first_place(f->info));
 	if (b->has_tag && span_eq(f->tag, buf_span(&b->tag)))
 		return;
 	bulk_index_new_tag(&b->index);

@@ -8,8 +8,9 @@ static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 
 _Static_assert(FRAME_KEY_LEN == 12, "time, key and place are multiples of three bytes, so each is whole characters");
 
-void doc_id_begin(struct doc_id_frame *f, const uint8_t key[FRAME_KEY_LEN])
+void doc_id_begin(struct doc_id_frame *f, const uint8_t key[FRAME_KEY_LEN], uint32_t first)
 {
+	f->first = first;
 	base64_encode(BASE64_URL, span_of(key, FRAME_KEY_LEN), f->key);
 }
 
@@ -28,5 +29,5 @@ void doc_id_put(const struct doc_id_frame *f, int64_t ms, uint32_t index, char *
 	put_24(out, (uint32_t)(ms >> 24));
 	put_24(out + 4, (uint32_t)ms);
 	memcpy(out + 8, f->key, sizeof f->key);
-	put_24(out + 24, index);
+	put_24(out + 24, f->first + index);
 }

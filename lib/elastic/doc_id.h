@@ -16,11 +16,12 @@
 
 /* The part of all ids of a frame that does not change with the event. */
 struct doc_id_frame {
-	char key[16]; /* Base64url of the frame's key */
+	char key[16];	/* Base64url of the frame's key */
+	uint32_t first; /* place of its first event: frame_first_place */
 };
-void doc_id_begin(struct doc_id_frame *f, const uint8_t key[FRAME_KEY_LEN]);
+void doc_id_begin(struct doc_id_frame *f, const uint8_t key[FRAME_KEY_LEN], uint32_t first);
 
-/* Writes DOC_ID_LEN characters, no 0 byte. `ms` < 0 counts as 0, above 2^48 as 2^48 - 1; index < 2^24. */
+/* Writes DOC_ID_LEN characters, no 0 byte. `ms` < 0 counts as 0, above 2^48 as 2^48 - 1; first + index < 2^24. */
 void doc_id_put(const struct doc_id_frame *f, int64_t ms, uint32_t index, char *out);
 
 #endif

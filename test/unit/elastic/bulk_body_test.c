@@ -909,7 +909,7 @@ static void test_own_ids_and_items(void **state)
 	assert_int_equal(bulk_body_add(b, frame_end(&f), 100, UINT32_MAX, &next), BULK_ADDED);
 	assert_int_equal(bulk_body_count(b), 200);
 	struct doc_id_frame ids;
-	doc_id_begin(&ids, frame_key);
+	doc_id_begin(&ids, frame_key, 0);
 	const struct bulk_item *items = bulk_body_items(b);
 	size_t at = 0;
 	for (uint32_t i = 0; i < 200; i++) {

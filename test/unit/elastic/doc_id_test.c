@@ -17,9 +17,9 @@ static void assert_id(int64_t ms, uint64_t ms_in_id, uint32_t index)
 	struct doc_id_frame f;
 	uint8_t bytes[6 + FRAME_KEY_LEN + 3];
 	char got[DOC_ID_LEN + 1] = {0}, want[DOC_ID_LEN + 1] = {0};
-	doc_id_begin(&f, key);
+	doc_id_begin(&f, key, index / 3); /* the place of the frame's first event */
 	memset(got, '!', DOC_ID_LEN);
-	doc_id_put(&f, ms, index, got);
+	doc_id_put(&f, ms, index - index / 3, got);
 	for (int i = 0; i < 6; i++)
 		bytes[i] = (uint8_t)(ms_in_id >> (40 - 8 * i));
 	memcpy(bytes + 6, key, sizeof key);
@@ -51,7 +51,7 @@ static void test_stability(void **state)
 	(void)state;
 	struct doc_id_frame f;
 	char id[DOC_ID_LEN + 1] = {0};
-	doc_id_begin(&f, (const uint8_t *)"0123456789ab");
+	doc_id_begin(&f, (const uint8_t *)"0123456789ab", 0);
 	doc_id_put(&f, 1700000000123, 70000, id);
 	assert_string_equal(id, "AYvP5Wh7MDEyMzQ1Njc4OWFiARFw");
 }
