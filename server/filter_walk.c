@@ -74,7 +74,7 @@ bool filter_walk_next(struct filter_walk *w)
 	return true;
 }
 
-/* Finds the entry at p and opens its record; false in *opened: there is no memory for it. False: the batch ends here. */
+/* Finds the entry at p and opens its record; false in *opened: there is no room for it. False: the batch ends here. */
 static bool open_entry(struct filter_walk *w, struct record *r, bool *opened)
 {
 	size_t used;
@@ -103,15 +103,15 @@ bool filter_walk_open(struct filter_walk *w, struct arena *a, struct record *r)
 		w->p += w->entry.n;
 		if (opened)
 			return true;
-		ingest_no_memory(w->in, w->entry.n, 1);
+		filter_walk_fail(w, "filter_limit", "the record is too large to be taken apart");
 	}
 }
 
-static void no_memory(struct filter_walk *w, size_t start)
+static void no_room(struct filter_walk *w, size_t start)
 {
 	w->out->n = start;
 	w->out->failed = false; /* what is in it is whole */
-	ingest_no_memory(w->in, w->entry.n, 1);
+	filter_walk_fail(w, "filter_limit", "with this event the message would be larger than 1 GiB");
 }
 
 void filter_walk_keep(struct filter_walk *w)
@@ -120,7 +120,7 @@ void filter_walk_keep(struct filter_walk *w)
 	if (buf_put_span(w->out, w->entry))
 		w->count++;
 	else
-		no_memory(w, start);
+		no_room(w, start);
 }
 
 /* The record and `behind` it, after the head that was written from `start` on. */
@@ -128,14 +128,14 @@ static void put_record(struct filter_walk *w, const struct record *r, size_t sta
 {
 	bool written = !w->out->failed && record_put(r, w->out);
 	if (w->out->failed) {
-		no_memory(w, start);
+		no_room(w, start);
 	} else if (!written) {
 		w->out->n = start;
 		filter_walk_fail(w, "filter_value", "a value is of a kind that no record can hold, or nested too deep");
 	} else if (buf_put_span(w->out, behind)) {
 		w->count++;
 	} else {
-		no_memory(w, start);
+		no_room(w, start);
 	}
 }
 

@@ -1,6 +1,6 @@
 /*
- * filter_walk.h: how a filter goes through a batch: each event in turn, which is then kept, changed, dropped or reported as failed. Nothing gets lost on the way: what
- * finds no memory is refused to its sender.
+ * filter_walk.h: how a filter goes through a batch: each event in turn, which is then kept, changed, dropped or reported as failed. Nothing gets lost on the way: what finds
+ * no room is reported as failed.
  *
  *     struct filter_walk w;
  *     filter_walk_begin(&w, f, in, batch, out);

@@ -29,6 +29,12 @@ struct compiler {
 	uint32_t uses;
 };
 
+/* ---- expr.c ---- */
+
+void compile_start(struct compiler *p, struct expr_set *s, struct span text, struct expr_error *e);
+/* The expression, if all of the text was understood. `shown`: the text as the user wrote it. */
+const struct expr *compile_finish(struct compiler *p, struct span shown, struct expr_node *root);
+
 /* ---- compile_scan.c ---- */
 
 /* Remembers the first mistake; returns NULL. */

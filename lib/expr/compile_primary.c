@@ -82,6 +82,16 @@ static bool assignment_follows(struct compiler *p)
 	return yes;
 }
 
+/* Whether what follows only looks into the record. */
+static bool look_follows(const struct compiler *p)
+{
+	static const char *const looks[] = {"[", ".dig(", ".fetch(", ".key?(", ".has_key?(", ".include?("};
+	for (size_t i = 0; i < sizeof looks / sizeof *looks; i++)
+		if (compile_at(p, looks[i]))
+			return true;
+	return false;
+}
+
 static struct expr_node *variable(struct compiler *p, size_t at, int slot)
 {
 	struct expr_node *n = compile_node(p, NODE_VAR, at);
@@ -90,6 +100,7 @@ static struct expr_node *variable(struct compiler *p, size_t at, int slot)
 	n->slot = (uint16_t)slot;
 	if (slot < VAR_LOCAL)
 		p->uses |= 1u << slot;
+	p->set->walks = p->set->walks || (slot == VAR_RECORD && !look_follows(p));
 	return n;
 }
 

@@ -6,7 +6,7 @@
 static const char *const variables[VAR_LOCAL] = {
 	"record", "tag", "time", "tag_parts", "tag_prefix", "tag_suffix", "hostname"};
 
-static void begin(struct compiler *p, struct expr_set *s, struct span text, struct expr_error *e)
+void compile_start(struct compiler *p, struct expr_set *s, struct span text, struct expr_error *e)
 {
 	*p = (struct compiler){.set = s, .text = text, .error = e};
 	for (int i = 0; i < VAR_LOCAL; i++) {
@@ -17,8 +17,7 @@ static void begin(struct compiler *p, struct expr_set *s, struct span text, stru
 	*e = (struct expr_error){.at = 0};
 }
 
-/* `shown`: the text as the user wrote it. */
-static const struct expr *finish(struct compiler *p, struct span shown, struct expr_node *root)
+const struct expr *compile_finish(struct compiler *p, struct span shown, struct expr_node *root)
 {
 	struct expr_set *s = p->set;
 	if (root && p->at < p->text.n)
@@ -37,8 +36,8 @@ static const struct expr *finish(struct compiler *p, struct span shown, struct e
 const struct expr *expr_compile(struct expr_set *s, struct span code, struct expr_error *e)
 {
 	struct compiler p;
-	begin(&p, s, code, e);
-	return finish(&p, code, compile_statements(&p));
+	compile_start(&p, s, code, e);
+	return compile_finish(&p, code, compile_statements(&p));
 }
 
 static size_t count_codes(struct span text)
@@ -66,8 +65,8 @@ const struct expr *expr_compile_template(
 	for (size_t i = 0; i + 1 < text.n; i++)
 		if (code[i] == '$' && code[i + 1] == '{')
 			code[i] = '#';
-	begin(&p, s, span_of(code, text.n + 1), e);
-	const struct expr *made = finish(&p, text, compile_text(&p, quote == '[' ? '[' : 0, close));
+	compile_start(&p, s, span_of(code, text.n + 1), e);
+	const struct expr *made = compile_finish(&p, text, compile_text(&p, quote == '[' ? '[' : 0, close));
 	mem_free(code);
 	return made;
 }
@@ -99,4 +98,15 @@ void expr_set_free(struct expr_set *s)
 bool expr_set_mutates(const struct expr_set *s)
 {
 	return s->mutates;
+}
+
+bool expr_set_walks(const struct expr_set *s)
+{
+	return s->walks;
+}
+
+bool expr_is_constant(const struct expr *e, struct value *v)
+{
+	*v = e->root->value;
+	return e->root->kind == NODE_VALUE;
 }

@@ -37,6 +37,21 @@ const struct expr *expr_compile(struct expr_set *s, struct span code, struct exp
 const struct expr *expr_compile_template(
 	struct expr_set *s, struct span text, char quote, bool typed, struct expr_error *e);
 
+/*
+ * Compiles a value of <record> as fluentd reads it without Ruby: ${tag}, ${time}, ${hostname}, ${tag_parts[n]} (and _prefix, _suffix) and ${record["key"]}, exactly so. For anything
+ * else in ${} and for __WORDS__ fluentd has nothing (nil; in a text: nothing). So it is here, except for what plainly fetches a field (${record["a"]["b"]}): that is `understood`
+ * and done. `unknown` is told of both.
+ */
+typedef void expr_unknown_fn(void *arg, size_t at, struct span placeholder, bool understood);
+const struct expr *expr_compile_plain(
+	struct expr_set *s, struct span text, bool typed, expr_unknown_fn *unknown, void *arg, struct expr_error *e);
+
+/* Whether it is the same for all records: then *v is its value, which belongs to the set. */
+bool expr_is_constant(const struct expr *e, struct value *v);
+
+/* Whether an expression of the set does more with the record than look into it: then repeated keys in it matter (value_map_unique). */
+bool expr_set_walks(const struct expr_set *s);
+
 /* Whether an expression of the set changes arrays, maps or strings in their place. */
 bool expr_set_mutates(const struct expr_set *s);
 
@@ -49,6 +64,12 @@ struct arena *expr_vm_arena(struct expr_vm *x);
 /* The tag of the records that follow; it must stay. Values that belong to it are allocated now. False: no room in the arena. */
 bool expr_vm_set_tag(struct expr_vm *x, struct span tag) __attribute__((warn_unused_result));
 
+/*
+ * Gives all that the record holds an identity, so that a copy of it (value_map_copy) and the record see what expressions change in it. Only needed if the set mutates. False: no
+ * room in the arena.
+ */
+bool expr_vm_share(struct expr_vm *x, const struct record *r) __attribute__((warn_unused_result));
+
 /* The record and time that the next evaluations see; steps are counted anew. */
 void expr_vm_set_record(struct expr_vm *x, const struct record *r, struct event_time time);
 
@@ -56,6 +77,8 @@ void expr_vm_set_record(struct expr_vm *x, const struct record *r, struct event_
  * Evaluates. The value lives until the arena is restored, and may refer to the record. False: it raised; expr_vm_error says what.
  */
 bool expr_eval(struct expr_vm *x, const struct expr *e, struct value *out) __attribute__((warn_unused_result));
+/* For values that the caller makes in the arena: raises that there is no room. False. */
+bool expr_vm_no_room(struct expr_vm *x);
 /* Ruby's message, as "undefined method `[]' for nil:NilClass". */
 const char *expr_vm_error(const struct expr_vm *x);
 

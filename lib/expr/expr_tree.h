@@ -171,6 +171,7 @@ struct expr_set {
 	struct time_format **formats;
 	size_t format_count;
 	bool mutates;
+	bool walks; /* the record is more than looked into */
 	uint32_t uses;
 };
 

@@ -196,6 +196,15 @@ bool expr_vm_set_tag(struct expr_vm *x, struct span tag)
 	return true;
 }
 
+bool expr_vm_share(struct expr_vm *x, const struct record *r)
+{
+	struct value v;
+	for (uint32_t i = 0; i < r->map->n; i++)
+		if (!vm_fetch(x, &r->map->v[i].value, &v))
+			return false;
+	return true;
+}
+
 void expr_vm_set_record(struct expr_vm *x, const struct record *r, struct event_time time)
 {
 	x->base[VAR_RECORD] = (struct value){.type = VALUE_MAP, .map = r->map};
@@ -205,6 +214,11 @@ void expr_vm_set_record(struct expr_vm *x, const struct record *r, struct event_
 	}
 	x->steps = STEPS_OF_RECORD;
 	x->searches = 0;
+}
+
+bool expr_vm_no_room(struct expr_vm *x)
+{
+	return vm_no_room(x);
 }
 
 const char *expr_vm_error(const struct expr_vm *x)

@@ -310,7 +310,7 @@ static bool put_map(struct buf *out, const struct value_map *m, unsigned depth)
 static bool put_raw(struct buf *out, struct span s, unsigned depth)
 {
 	const unsigned around = VALUE_DEPTH_MAX - depth;
-	if (around > 1 && !mp_skip(s.p, s.p + s.n, MP_DEPTH_LIMIT - 2 - around))
+	if (around > 1 && !mp_skip(s.p, s.p + s.n, MP_DEPTH_LIMIT - 1 - around))
 		return false;
 	return buf_put_span(out, s);
 }

@@ -1,7 +1,7 @@
 """Filters on a running weir: events come over the forward protocol, and what is left of them is printed."""
 import pytest
 
-from harness.events import to_stdout, wait_events
+from harness.events import check, dead_letters, to_stdout, wait_events
 from harness.forward import Connection, encode, send_events
 
 SOURCE = """
@@ -51,3 +51,85 @@ def test_grep(weir, form):
     assert w.metrics().sum("weir_source_filtered_events_total", plugin_id="in") == 200 - len(want)
     send_events(w.port, "other", records[:3])
     assert len(wait_events(w, 3, "other")) == 3
+
+
+TRANSFORM = """
+<filter **>
+  @type grep
+  <exclude>
+    key message
+    pattern /healthz/
+  </exclude>
+</filter>
+<filter **>
+  @type record_transformer
+  @id tx
+  enable_ruby true
+  remove_keys secret,$.kubernetes.labels
+  <record>
+    service ${tag_parts[0]}.${tag_suffix[1]}
+    pod ${record.dig("kubernetes", "pod_name") || "unknown"}
+    severity ${record["status"] >= 500 ? "error" : "info"}
+    ts ${time.utc.strftime('%Y-%m-%dT%H:%M:%SZ')}
+    masked ${record["message"].gsub(/\\d{4}-\\d{4}/, '****')}
+    meta {"tag":"${tag}","n":1}
+  </record>
+</filter>
+"""
+
+
+def test_record_transformer(weir):
+    """Placeholders and Ruby; an event whose expression raises is a dead letter, and its neighbours go on."""
+    w = filtered(weir, TRANSFORM)
+    send(w, "app.web.log",
+         {"message": "card 1234-5678", "status": 503, "secret": "x", "kubernetes": {"pod_name": "p-0", "labels": {"a": 1}}},
+         {"message": "GET /healthz", "status": 200},
+         {"message": "fine"},
+         {"message": "fine", "status": 200})
+    assert wait_events(w, 2) == [
+        {"message": "card 1234-5678", "status": 503, "kubernetes": {"pod_name": "p-0"}, "service": "app.web.log", "pod": "p-0",
+         "severity": "error", "ts": "2023-11-14T22:13:20Z", "masked": "card ****", "meta": {"tag": "app.web.log", "n": 1}},
+        {"message": "fine", "status": 200, "service": "app.web.log", "pod": "unknown", "severity": "info",
+         "ts": "2023-11-14T22:13:23Z", "masked": "fine", "meta": {"tag": "app.web.log", "n": 1}}]
+    assert dead_letters(w) == {"expression_error": 1}
+
+
+def test_errors_go_to_their_label(weir):
+    """What raises goes to <label @ERROR> as it came."""
+    w = weir(to_stdout(SOURCE + TRANSFORM).replace("<match **>", """
+<label @ERROR>
+  <match **>
+    @type rewrite_tag_filter
+    <rule>
+      key message
+      pattern /./
+      tag failed.${tag}
+      label @FAILED
+    </rule>
+  </match>
+</label>
+<label @FAILED>
+  <match **>
+    @type stdout
+  </match>
+</label>
+<match **>"""))
+    send(w, "app", {"message": "fine"}, {"message": "fine", "status": 1})
+    found = wait_events(w, 2)
+    assert {e.tag: e for e in found}["failed.app"] == {"message": "fine"}
+    assert not dead_letters(w)
+
+
+def test_expressions_are_refused_with_their_place(tmp_path):
+    status, text = check(tmp_path, SOURCE + """
+<filter **>
+  @type record_transformer
+  enable_ruby true
+  <record>
+    ok ${record["a"]}
+    bad x-${record["a"].frobnicate(1)}
+  </record>
+</filter>""")
+    assert status == 1
+    assert "weir.conf:22:25: error: the expression cannot run here: weir has no method 'frobnicate'" in text, text
+    assert 'x-${record["a"].frobnicate(1)}' in text
