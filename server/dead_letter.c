@@ -3,11 +3,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "durable.h"
 #include "ingest.h"
 #include "record/msgpack_scan.h"
 
 #include <msgpack.h>
-#include <pthread.h>
+#include <errno.h>
 
 #define TEXT_MAX 1024u /* bytes of Elasticsearch's sentence that are kept */
 
@@ -43,6 +44,42 @@ void dead_letter_info(struct buf *out, const struct dead_letter *why)
 	msgpack_pack_unsigned_int(&pk, why->place);
 	msgpack_pack_str_with_body(&pk, "time", 4);
 	msgpack_pack_int64(&pk, clock_wall_ns());
+}
+
+static bool read_value(struct span info, const char *key, struct mp_token *t)
+{
+	struct span value = mp_map_get(info, span_str(key));
+	const uint8_t *p = value.p;
+	return value.n && mp_read(&p, value.p + value.n, t) == MP_OK;
+}
+
+static struct span read_text(struct span info, const char *key)
+{
+	struct mp_token t;
+	return read_value(info, key, &t) && t.type == MP_STR ? t.body : (struct span){0};
+}
+
+static uint64_t read_number(struct span info, const char *key)
+{
+	struct mp_token t;
+	return read_value(info, key, &t) && t.type == MP_UINT ? t.u : 0;
+}
+
+void dead_letter_read(struct span info, struct dead_letter_view *v)
+{
+	*v = (struct dead_letter_view){
+		.plugin = read_text(info, "plugin"),
+		.reason = read_text(info, "reason"),
+		.text = read_text(info, "text"),
+		.index = read_text(info, "index"),
+		.status = (unsigned)read_number(info, "status"),
+		.place = (uint32_t)read_number(info, "place"),
+		.time_ns = (int64_t)read_number(info, "time"),
+	};
+	if (!v->plugin.n)
+		v->plugin = SPAN_LIT("unknown");
+	if (!v->reason.n)
+		v->reason = SPAN_LIT("unknown");
 }
 
 struct dead_letters *dead_letters_open(const char *path, uint64_t limit_bytes, bool drop_oldest, struct ingest_hub *hub,
@@ -96,23 +133,7 @@ void dead_letters_count(struct dead_letters *d, const char *plugin, const char *
 	counter_add(counter_of(d, plugin, reason), events);
 }
 
-/* ---- waiting for durability ------------------------------------------------------------------------------------- */
-
-struct burial {
-	struct txn txn; /* first: the writer hands it back */
-	pthread_mutex_t lock;
-	pthread_cond_t cond;
-	bool over;
-};
-
-static void on_buried(struct txn *t)
-{
-	struct burial *b = (struct burial *)t;
-	pthread_mutex_lock(&b->lock);
-	b->over = true;
-	pthread_cond_signal(&b->cond);
-	pthread_mutex_unlock(&b->lock);
-}
+/* ---- burial ---------------------------------------------------------------------------------------------------- */
 
 /* The counters of a list's frames, found before the list is given away, added to once it is durable. */
 struct tally {
@@ -120,22 +141,14 @@ struct tally {
 	uint64_t events;
 };
 
-static char *text_of(const struct frame *f, const char *key)
-{
-	struct mp_token t;
-	struct span value = mp_map_get(frame_info(f), span_str(key));
-	const uint8_t *p = value.p;
-	if (!value.n || mp_read(&p, value.p + value.n, &t) != MP_OK || t.type != MP_STR)
-		return mem_strdup("unknown");
-	return mem_strndup(t.body.p, t.body.n);
-}
-
 static struct tally *count_up(struct dead_letters *d, const struct frame *list, size_t *n)
 {
 	struct tally *tally = NULL;
 	*n = 0;
 	for (const struct frame *f = list; f; f = f->next) {
-		char *plugin = text_of(f, "plugin"), *reason = text_of(f, "reason");
+		struct dead_letter_view v;
+		dead_letter_read(frame_info(f), &v);
+		char *plugin = mem_strndup(v.plugin.p, v.plugin.n), *reason = mem_strndup(v.reason.p, v.reason.n);
 		struct counter *c = counter_of(d, plugin, reason);
 		mem_free(plugin);
 		mem_free(reason);
@@ -153,32 +166,14 @@ static struct tally *count_up(struct dead_letters *d, const struct frame *list, 
 
 bool dead_letters_bury(struct dead_letters *d, struct frame *list, struct err *err)
 {
-	struct burial b = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
-	size_t bytes = 0, tallies;
+	size_t tallies;
 	struct tally *tally = count_up(d, list, &tallies);
-	txn_begin(&b.txn, NULL, on_buried);
-	for (struct frame *f = list; f; f = f->next) {
-		f->owner = &b.txn;
-		atomic_fetch_add(&b.txn.pending, 1);
-		bytes += frame_disk_size(f);
-	}
-	if (buffer_admit(d->buffer, bytes) != BUFFER_OK) {
-		frame_free_list(list);
-		mem_free(tally);
-		return err_set(err, "the store of dead letters is full or its disk fails: look at what is in it with "
-				    "`weir deadletter ls`, then replay or drop it");
-	}
-	buffer_append(d->buffer, list, (struct span){0}, 0);
-	txn_release(&b.txn);
-	pthread_mutex_lock(&b.lock);
-	while (!b.over)
-		pthread_cond_wait(&b.cond, &b.lock);
-	pthread_mutex_unlock(&b.lock);
-	pthread_mutex_destroy(&b.lock);
-	pthread_cond_destroy(&b.cond);
-	int error = atomic_load(&b.txn.error);
-	for (size_t i = 0; i < tallies && !error; i++)
+	bool ok = durable_append(d->buffer, list, (struct span){0}, 0, err);
+	for (size_t i = 0; i < tallies && ok; i++)
 		counter_add(tally[i].counter, tally[i].events);
 	mem_free(tally);
-	return error ? err_sys(err, error, "dead letters cannot be stored") : true;
+	if (!ok && err->code == EAGAIN)
+		return err_set(err, "the store of dead letters is full or its disk fails: look at what is in it with "
+				    "`weir deadletter ls`, then replay or drop it");
+	return ok ? true : err_wrap(err, "dead letters cannot be stored");
 }

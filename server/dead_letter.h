@@ -26,6 +26,15 @@ struct dead_letter {
 #define DEAD_LETTER_INFO_MAX 8192
 void dead_letter_info(struct buf *out, const struct dead_letter *why);
 
+/* The same, read again: views into it; what is not there is empty, plugin and reason "unknown". */
+struct dead_letter_view {
+	struct span plugin, reason, text, index;
+	unsigned status;
+	uint32_t place;
+	int64_t time_ns;
+};
+void dead_letter_read(struct span info, struct dead_letter_view *v);
+
 /* Opens the store in `path`. NULL: err. `limit_bytes` bounds it; when it is full, destinations hold and senders wait. */
 struct dead_letters *dead_letters_open(const char *path, uint64_t limit_bytes, bool drop_oldest, struct ingest_hub *hub,
 	struct metrics *m, struct err *err);

@@ -8,6 +8,7 @@
 #include "dead_letter.h"
 #include "flow.h"
 #include "ingest.h"
+#include "loaded.h"
 #include "pipeline.h"
 #include "server_status.h"
 #include "unmatched.h"
@@ -31,10 +32,7 @@ enum phase { PHASE_RUN, PHASE_DRAIN_INPUT, PHASE_DRAIN_OUTPUT, PHASE_END };
 
 struct server {
 	const struct cmdline *cmd;
-	struct conf_tree *tree;
-	struct system_conf *system;
-	struct pipeline *pipeline;
-	struct metrics *metrics;
+	struct loaded conf;
 	struct event_base *base;
 	struct event *signals[6];
 	struct event *pulse; /* while draining */
@@ -67,57 +65,10 @@ unsigned server_worker_count(const struct server *s)
 
 struct metrics *server_metrics(struct server *s)
 {
-	return s->metrics;
+	return s->conf.metrics;
 }
 
 /* ---- configuration --------------------------------------------------------------------------------------------------- */
-
-static const struct conf_section *system_section(const struct conf_section *root, struct conf_report *report)
-{
-	const struct conf_section *found = NULL;
-	for (const struct conf_section *s = root->sections; s; s = s->next) {
-		if (strcmp(s->name, "system") != 0)
-			continue;
-		if (found)
-			conf_report_add(
-				report, CONF_ERROR, s->pos, "<system> is duplicated. <system> should be only one");
-		else
-			found = s;
-	}
-	return found;
-}
-
-static void load(struct server *s, struct conf_report *report)
-{
-	static const struct conf_section none = {.name = "system", .arg = ""};
-	struct conf_source source = {
-		.path = s->cmd->config,
-		.inline_text = s->cmd->inline_text,
-		.include_dir = s->cmd->include_dir,
-		.yaml = s->cmd->yaml,
-	};
-	struct conf_rules rules = {.strict = s->cmd->strict, .strict_value = s->cmd->strict_value};
-	s->metrics = metrics_new();
-	s->tree = conf_tree_read(&source, report);
-	size_t unreadable = report->errors; /* what follows from those would only be noise */
-	const struct conf_section *root = conf_tree_root(s->tree);
-	const struct conf_section *section = system_section(root, report);
-	s->system = conf_make(&system_conf_schema, section ? section : &none, &rules, report);
-	rules.strict_value |= s->system->strict_config_value;
-	if (s->cmd->workers)
-		s->system->workers = s->cmd->workers;
-	s->system->without_source |= s->cmd->without_source;
-	if (!unreadable)
-		s->pipeline = pipeline_new(root, s->system, &rules, s->metrics, report);
-}
-
-static void unload(struct server *s)
-{
-	pipeline_free(s->pipeline);
-	conf_free(&system_conf_schema, s->system);
-	conf_tree_free(s->tree);
-	metrics_free(s->metrics);
-}
 
 static void set_log_level(const struct cmdline *cmd, const struct system_conf *system)
 {
@@ -129,15 +80,6 @@ static void set_log_level(const struct cmdline *cmd, const struct system_conf *s
 	if (level > LOG_ERROR)
 		level = LOG_ERROR;
 	atomic_store(&log_threshold, level);
-}
-
-static void print_report(const struct conf_report *report, FILE *to)
-{
-	struct buf out;
-	buf_init(&out, 16 << 20);
-	conf_report_print(report, &out, isatty(fileno(to)));
-	fputs(buf_cstr(&out), to);
-	buf_free(&out);
 }
 
 /* Each finding as a log line, so that it is found where logs are kept. */
@@ -163,17 +105,17 @@ int server_check(const struct cmdline *cmd)
 	conf_report_init(&report);
 	buf_init(&out, 16 << 20);
 	set_log_level(cmd, NULL);
-	load(&s, &report);
-	print_report(&report, stderr);
+	loaded_read(&s.conf, cmd, &report);
+	loaded_print(&report, stderr);
 	size_t errors = report.errors;
 	if (!errors) {
 		if (cmd->show) {
-			conf_show(&system_conf_schema, s.system, &out, 0);
+			conf_show(&system_conf_schema, s.conf.system, &out, 0);
 			buf_put_byte(&out, '\n');
-			pipeline_show(s.pipeline, &out);
+			pipeline_show(s.conf.pipeline, &out);
 		} else {
 			buf_printf(&out, "%s would load:\n", cmd->config ? cmd->config : "the command line");
-			pipeline_describe(s.pipeline, &out);
+			pipeline_describe(s.conf.pipeline, &out);
 		}
 		fputs(buf_cstr(&out), stdout);
 	}
@@ -183,7 +125,7 @@ int server_check(const struct cmdline *cmd)
 		report.warnings, report.warnings == 1 ? "" : "s", report.notes, report.notes == 1 ? "" : "s");
 	buf_free(&out);
 	conf_report_free(&report);
-	unload(&s);
+	loaded_free(&s.conf);
 	return errors ? 1 : 0;
 }
 
@@ -192,7 +134,7 @@ int server_check(const struct cmdline *cmd)
 static void each_output(struct server *s, void (*fn)(struct flow *f))
 {
 	struct output *const *v;
-	size_t n = pipeline_outputs(s->pipeline, &v);
+	size_t n = pipeline_outputs(s->conf.pipeline, &v);
 	for (size_t i = 0; i < n && i < s->flows_open; i++)
 		if (v[i]->flow)
 			fn(v[i]->flow);
@@ -201,7 +143,7 @@ static void each_output(struct server *s, void (*fn)(struct flow *f))
 static bool sources_busy(struct server *s)
 {
 	struct source *const *v;
-	size_t n = pipeline_sources(s->pipeline, &v);
+	size_t n = pipeline_sources(s->conf.pipeline, &v);
 	for (size_t i = 0; i < n && i < s->sources_started; i++)
 		if (v[i]->plugin->input->busy(v[i]))
 			return true;
@@ -212,7 +154,7 @@ static void begin_drain(struct server *s)
 {
 	struct source *const *v;
 	struct timeval pulse = {.tv_usec = 20000};
-	size_t n = pipeline_sources(s->pipeline, &v);
+	size_t n = pipeline_sources(s->conf.pipeline, &v);
 	s->phase = PHASE_DRAIN_INPUT;
 	s->ready = false;
 	s->phase_until_ns = clock_mono_ns() + DRAIN_INPUT_NS;
@@ -226,14 +168,14 @@ static void end_input(struct server *s)
 {
 	struct source *const *v;
 	struct output *const *o;
-	size_t n = pipeline_sources(s->pipeline, &v);
+	size_t n = pipeline_sources(s->conf.pipeline, &v);
 	for (size_t i = 0; i < n && i < s->sources_started; i++)
 		v[i]->plugin->input->end(v[i]);
 	s->sources_started = 0;
 	each_output(s, flow_end_input);
 	s->phase = PHASE_DRAIN_OUTPUT;
 	s->phase_until_ns = 0;
-	n = pipeline_outputs(s->pipeline, &o);
+	n = pipeline_outputs(s->conf.pipeline, &o);
 	for (size_t i = 0; i < n && i < s->flows_open; i++) {
 		int64_t deadline;
 		if (o[i]->flow && flow_drain_wanted(o[i]->flow, &deadline) && deadline > s->phase_until_ns)
@@ -249,7 +191,7 @@ static void end_input(struct server *s)
 static bool drain_is_over(struct server *s)
 {
 	struct output *const *v;
-	size_t n = pipeline_outputs(s->pipeline, &v);
+	size_t n = pipeline_outputs(s->conf.pipeline, &v);
 	if (clock_mono_ns() >= s->phase_until_ns)
 		return true;
 	for (size_t i = 0; i < n && i < s->flows_open; i++) {
@@ -333,7 +275,7 @@ static void raise_limits(void)
 
 static bool open_log(struct server *s, struct err *err)
 {
-	const struct system_log_conf *c = s->system->log.n ? s->system->log.v[0] : NULL;
+	const struct system_log_conf *c = s->conf.system->log.n ? s->conf.system->log.v[0] : NULL;
 	const char *path = s->cmd->log_path ? s->cmd->log_path : c ? c->path : NULL;
 	if (path && !log_open(path))
 		return err_sys(err, errno, "the log file %s cannot be opened", path);
@@ -364,13 +306,13 @@ static bool make_folders(const char *path, struct err *err)
 
 static bool open_dead_letters(struct server *s, struct err *err)
 {
-	const struct system_dead_conf *c = s->system->dead_letters.n ? s->system->dead_letters.v[0] : NULL;
-	const char *root = system_state_dir(s->system);
-	char *path = c && c->path ? mem_strdup(c->path) : mem_printf("%s/dead", root);
+	const struct system_dead_conf *c = s->conf.system->dead_letters.n ? s->conf.system->dead_letters.v[0] : NULL;
+	const char *root = system_state_dir(s->conf.system);
+	char *path = loaded_dead_path(&s->conf);
 	bool ok = make_folders(root, err);
 	if (ok) {
 		s->dead = dead_letters_open(
-			path, c ? (uint64_t)c->total_limit_size : 1u << 30, c && c->overflow, s->hub, s->metrics, err);
+			path, c ? (uint64_t)c->total_limit_size : 1u << 30, c && c->overflow, s->hub, s->conf.metrics, err);
 		ok = s->dead != NULL;
 		if (ok)
 			ingest_hub_set_dead(s->hub, s->dead);
@@ -382,7 +324,7 @@ static bool open_dead_letters(struct server *s, struct err *err)
 static unsigned wanted_workers(const struct server *s)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	long n = s->system->workers != CONF_NIL_INT ? (long)s->system->workers : cpus;
+	long n = s->conf.system->workers != CONF_NIL_INT ? (long)s->conf.system->workers : cpus;
 	return n < 1 ? 1 : n > INGEST_MAX_WORKERS ? INGEST_MAX_WORKERS : (unsigned)n;
 }
 
@@ -402,7 +344,7 @@ static bool start_workers(struct server *s, struct err *err)
 static bool open_flows(struct server *s, struct err *err)
 {
 	struct output *const *v;
-	size_t n = pipeline_outputs(s->pipeline, &v);
+	size_t n = pipeline_outputs(s->conf.pipeline, &v);
 	for (size_t i = 0; i < n; i++) {
 		if (v[i]->flow) {
 			const char *path = flow_path(v[i]->flow);
@@ -417,7 +359,7 @@ static bool open_flows(struct server *s, struct err *err)
 			}
 			mem_free(parent);
 			s->flows_open = i + 1;
-			if (!flow_open(v[i]->flow, s->hub, s->metrics, err))
+			if (!flow_open(v[i]->flow, s->hub, s->conf.metrics, err))
 				return false;
 		}
 	}
@@ -431,7 +373,7 @@ static bool open_flows(struct server *s, struct err *err)
 static bool start_sources(struct server *s, struct err *err)
 {
 	struct source *const *v;
-	size_t n = s->system->without_source ? 0 : pipeline_sources(s->pipeline, &v);
+	size_t n = s->conf.system->without_source ? 0 : pipeline_sources(s->conf.pipeline, &v);
 	for (size_t i = 0; i < n; i++) {
 		s->sources_started = i + 1;
 		if (!v[i]->plugin->input->start(v[i], s, err))
@@ -442,13 +384,13 @@ static bool start_sources(struct server *s, struct err *err)
 
 static bool start_admin(struct server *s, struct err *err)
 {
-	const struct system_admin_conf *c = s->system->admin.n ? s->system->admin.v[0] : NULL;
+	const struct system_admin_conf *c = s->conf.system->admin.n ? s->conf.system->admin.v[0] : NULL;
 	if (!c)
 		return true;
 	s->admin = admin_new(s->base);
 	if (!s->admin || !admin_listen(s->admin, c->bind, (uint16_t)c->port, err))
 		return false;
-	server_status_routes(s->admin, s->metrics, s->pipeline, &s->ready);
+	server_status_routes(s->admin, s->conf.metrics, s->conf.pipeline, &s->ready);
 	log_info(NULL, "admin endpoint", LOG_S("bind", c->bind), LOG_U("port", admin_port(s->admin, 0)));
 	return true;
 }
@@ -457,7 +399,7 @@ static void banner(struct server *s)
 {
 	struct buf out;
 	buf_init(&out, 1 << 20);
-	pipeline_describe(s->pipeline, &out);
+	pipeline_describe(s->conf.pipeline, &out);
 	log_info(NULL, "starting weir", LOG_S("version", WEIR_VERSION), LOG_I("pid", getpid()),
 		LOG_S("config", s->cmd->config), LOG_U("workers", wanted_workers(s)));
 	for (char *line = buf_take(&out), *p = line, *end; line; p = end + 1) {
@@ -481,7 +423,7 @@ static bool start(struct server *s, struct err *err)
 	s->pulse = s->base ? event_new(s->base, -1, EV_PERSIST, on_pulse, s) : NULL;
 	if (!s->pulse || !add_signals(s))
 		return err_set(err, "the main event loop cannot be made");
-	conn_set_memory_limit((size_t)s->system->input_memory_limit);
+	conn_set_memory_limit((size_t)s->conf.system->input_memory_limit);
 	s->unmatched = unmatched_new();
 	s->hub = ingest_hub_new(s->unmatched);
 	/* Signals are the main thread's. */
@@ -495,7 +437,7 @@ static bool start(struct server *s, struct err *err)
 static void stop(struct server *s)
 {
 	struct source *const *v;
-	size_t n = s->pipeline ? pipeline_sources(s->pipeline, &v) : 0;
+	size_t n = s->conf.pipeline ? pipeline_sources(s->conf.pipeline, &v) : 0;
 	for (size_t i = 0; i < n && i < s->sources_started; i++) {
 		v[i]->plugin->input->stop(v[i]);
 		v[i]->plugin->input->end(v[i]);
@@ -525,13 +467,13 @@ int server_run(const struct cmdline *cmd)
 	conf_report_init(&report);
 	raise_limits();
 	set_log_level(cmd, NULL);
-	load(&s, &report);
+	loaded_read(&s.conf, cmd, &report);
 	bool good = !report.errors;
 	if (good) {
-		set_log_level(cmd, s.system);
-		pipeline_set_log_levels(s.pipeline);
-		if (system_umask(s.system) >= 0)
-			umask((mode_t)system_umask(s.system));
+		set_log_level(cmd, s.conf.system);
+		pipeline_set_log_levels(s.conf.pipeline);
+		if (system_umask(s.conf.system) >= 0)
+			umask((mode_t)system_umask(s.conf.system));
 		if (!open_log(&s, &err)) {
 			log_error(NULL, err.text);
 			good = false;
@@ -540,7 +482,7 @@ int server_run(const struct cmdline *cmd)
 	if (!good || !isatty(STDERR_FILENO))
 		log_report(&report);
 	else
-		print_report(&report, stderr);
+		loaded_print(&report, stderr);
 	conf_report_free(&report);
 	int status = 1;
 	if (good && start(&s, &err)) {
@@ -555,7 +497,7 @@ int server_run(const struct cmdline *cmd)
 	}
 	if (good)
 		stop(&s);
-	unload(&s);
+	loaded_free(&s.conf);
 	log_info(NULL, "weir has ended", LOG_I("status", status));
 	return status;
 }
