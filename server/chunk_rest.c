@@ -174,8 +174,8 @@ static bool bury_some(struct chunk_rest *r, struct dead_letters *d, struct frame
 	return true;
 }
 
-static bool bury_all(struct chunk_rest *r, struct dead_letters *d, const struct dead_letter *why, uint64_t *events,
-	struct err *err)
+static bool bury_all(
+	struct chunk_rest *r, struct dead_letters *d, const struct dead_letter *why, uint64_t *events, struct err *err)
 {
 	struct frame *list = NULL;
 	struct frame_view v;

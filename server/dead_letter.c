@@ -143,7 +143,10 @@ struct tally {
 
 static struct tally *count_up(struct dead_letters *d, const struct frame *list, size_t *n)
 {
-	struct tally *tally = NULL;
+	size_t frames = 0;
+	for (const struct frame *f = list; f; f = f->next)
+		frames++;
+	struct tally *tally = mem_array(frames, sizeof *tally);
 	*n = 0;
 	for (const struct frame *f = list; f; f = f->next) {
 		struct dead_letter_view v;
@@ -155,10 +158,8 @@ static struct tally *count_up(struct dead_letters *d, const struct frame *list, 
 		size_t i = 0;
 		while (i < *n && tally[i].counter != c)
 			i++;
-		if (i == *n) {
-			tally = mem_realloc(tally, (*n + 1) * sizeof *tally);
+		if (i == *n)
 			tally[(*n)++] = (struct tally){.counter = c};
-		}
 		tally[i].events += f->count;
 	}
 	return tally;

@@ -19,7 +19,8 @@ struct dead_letter {
 	const char *text;   /* a sentence: Elasticsearch's own */
 	unsigned status;    /* HTTP status; 0 = none */
 	struct span index;  /* where it should have gone; n = 0 = none */
-	uint32_t place;	    /* of the (first) event in the frame whose key the dead letter has: for its id when it is replayed */
+	uint32_t
+		place; /* of the (first) event in the frame whose key the dead letter has: for its id when it is replayed */
 };
 
 /* Appends it as a msgpack map: {"plugin":,"reason":,"text":,"status":,"index":,"place":,"time":} (time: now, in nanoseconds). */

@@ -311,8 +311,8 @@ static bool open_dead_letters(struct server *s, struct err *err)
 	char *path = loaded_dead_path(&s->conf);
 	bool ok = make_folders(root, err);
 	if (ok) {
-		s->dead = dead_letters_open(
-			path, c ? (uint64_t)c->total_limit_size : 1u << 30, c && c->overflow, s->hub, s->conf.metrics, err);
+		s->dead = dead_letters_open(path, c ? (uint64_t)c->total_limit_size : 1u << 30, c && c->overflow,
+			s->hub, s->conf.metrics, err);
 		ok = s->dead != NULL;
 		if (ok)
 			ingest_hub_set_dead(s->hub, s->dead);

@@ -23,8 +23,8 @@ enum folder_file_is {
 
 struct folder_file {
 	enum folder_file_is is;
-	int code;	     /* errno of FOLDER_UNREADABLE */
-	const char *name;    /* without suffix */
+	int code;	  /* errno of FOLDER_UNREADABLE */
+	const char *name; /* without suffix */
 	uint64_t bytes;
 	struct chunk *chunk; /* of the first two kinds, else NULL: for chunk_info, chunk_reader_open, ... */
 	char owner[208];     /* the name of the buffer that wrote it */

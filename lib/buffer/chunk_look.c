@@ -72,7 +72,8 @@ enum chunk_look_is chunk_look_at(struct chunk_look *l)
 	l->code = l->fd < 0 ? errno : 0;
 	mem_free(path);
 	if (l->fd < 0) /* a link, a socket; a folder, a FIFO, a device */
-		return l->code == ELOOP || l->code == ENXIO || l->code == EINVAL ? CHUNK_LOOK_STRANGER : CHUNK_LOOK_UNREADABLE;
+		return l->code == ELOOP || l->code == ENXIO || l->code == EINVAL ? CHUNK_LOOK_STRANGER
+										 : CHUNK_LOOK_UNREADABLE;
 	enum chunk_look_is v = look_at_open_file(l);
 	(void)l->b->vfs->close(l->b->vfs->ctx, l->fd);
 	return v;

@@ -20,8 +20,8 @@ struct chunk_look {
 	uint8_t *bytes; /* what the head was read from */
 	struct chunk_head head;
 	char owner[CHUNK_NAME_MAX + 1]; /* of a good one: the name of the buffer that wrote it */
-	struct chunk *chunk; /* of a good one; the caller's */
-	int code;	     /* why it is unreadable */
+	struct chunk *chunk;		/* of a good one; the caller's */
+	int code;			/* why it is unreadable */
 };
 
 enum chunk_look_is chunk_look_at(struct chunk_look *l);
