@@ -2,7 +2,7 @@
  * forward_key.h: the identity of a message that its sender may repeat (frame.h: FRAME_KEY_LEN).
  *
  * Equal for a repetition, to this or to another weir: made from the tag, the sender's chunk id and the entries. Different for different events, which the
- * chunk id alone does not promise: Fluent Bit's is a hash of the content, so two hosts that send the same bytes send the same id (FORWARD.md 6). For
+ * chunk id alone does not promise: Fluent Bit's is a hash of the content, so two hosts that send the same bytes send the same id. For
  * ids of its form the peer's name counts as well; and if the same one comes again on the same connection after it was given, it is no repetition (a sender
  * that has lost an ack has lost its connection), but a new message with the same content.
  */

@@ -574,7 +574,7 @@ static void on_deadline(struct conn *c)
 		give_up_parked(s);
 		conn_finish(c, false);
 	} else if (conn_stuck_since(c) && now >= conn_stuck_since(c) + ACKS_STUCK_NS && s->state == SESSION_OPEN) {
-		/* Two sides that both wait for the other to read would wait for ever (FORWARD.md 6.8 has clients that never read acks). */
+		/* Two sides that both wait for the other to read would wait for ever (some clients never read acks). */
 		s->throw_acks = true;
 		if (!s->parked.first)
 			conn_resume(c);

@@ -50,18 +50,19 @@ extern _Atomic int log_threshold;
  */
 void log_write(enum log_level level, const char *plugin, const char *message, const struct log_kv *facts);
 
-#define log_at(level, plugin, message, ...)                                                        \
-	do {                                                                                       \
-		if ((int)(level) >= atomic_load_explicit(&log_threshold, memory_order_relaxed))    \
-			log_write((level), (plugin), (message),                                    \
-				(const struct log_kv[]){__VA_ARGS__ __VA_OPT__(, ){.key = NULL}}); \
+/* The facts stand between two ends, so that there may be none. */
+#define log_at(level, plugin, message, ...)                                                                \
+	do {                                                                                               \
+		if ((int)(level) >= atomic_load_explicit(&log_threshold, memory_order_relaxed))            \
+			log_write((level), (plugin), (message),                                            \
+				(const struct log_kv[]){{.key = NULL}, ##__VA_ARGS__, {.key = NULL}} + 1); \
 	} while (0)
 
-#define log_error(plugin, message, ...) log_at(LOG_ERROR, plugin, message __VA_OPT__(, ) __VA_ARGS__)
-#define log_warn(plugin, message, ...)	log_at(LOG_WARN, plugin, message __VA_OPT__(, ) __VA_ARGS__)
-#define log_info(plugin, message, ...)	log_at(LOG_INFO, plugin, message __VA_OPT__(, ) __VA_ARGS__)
-#define log_debug(plugin, message, ...) log_at(LOG_DEBUG, plugin, message __VA_OPT__(, ) __VA_ARGS__)
-#define log_trace(plugin, message, ...) log_at(LOG_TRACE, plugin, message __VA_OPT__(, ) __VA_ARGS__)
+#define log_error(plugin, message, ...) log_at(LOG_ERROR, plugin, message, ##__VA_ARGS__)
+#define log_warn(plugin, message, ...)	log_at(LOG_WARN, plugin, message, ##__VA_ARGS__)
+#define log_info(plugin, message, ...)	log_at(LOG_INFO, plugin, message, ##__VA_ARGS__)
+#define log_debug(plugin, message, ...) log_at(LOG_DEBUG, plugin, message, ##__VA_ARGS__)
+#define log_trace(plugin, message, ...) log_at(LOG_TRACE, plugin, message, ##__VA_ARGS__)
 
 /*
  * Lets one line through every `interval`; zero-initialised, one for each kind of event (static, or in the object that

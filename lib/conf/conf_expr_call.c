@@ -368,6 +368,10 @@ struct expr_value expr_call(struct expr *x, const uint8_t *at, struct expr_value
 	const struct expr_value *args, size_t n)
 {
 	const struct method *m = find_method(name);
+	if (!m) {
+		expr_fail(x, at, "undefined method '%.*s'", (int)name.n, (const char *)name.p);
+		return expr_nil();
+	}
 	if (!(m->self & (1U << self.type))) {
 		expr_fail(x, at, "undefined method '%s' for %s%s", m->name, expr_type_name(self.type),
 			self.type == EXPR_NIL ? " (is the environment variable set?)" : "");
@@ -387,5 +391,6 @@ struct expr_value expr_call(struct expr *x, const uint8_t *at, struct expr_value
 		}
 	}
 	struct call c = {.x = x, .at = at, .self = self, .args = args, .n = n, .op = m->op};
+	/* cppcheck-suppress returnDanglingLifetime ; what is returned holds texts of the expression's arena, nothing of the call */
 	return m->call(&c);
 }

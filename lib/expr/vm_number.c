@@ -37,6 +37,7 @@ static bool set_whole(struct expr_vm *x, double d, struct value *out)
 			isnan(d) ? "NaN"
 			: d < 0	 ? "-Infinity"
 				 : "Infinity");
+	/* cppcheck-suppress incorrectLogicOperator ; it cannot read such numbers */
 	if (d < -0x1p63 || d >= 0x1p64)
 		return vm_raise(x, MODULE_RANGE_ERROR, "the result has more than 64 bits");
 	return set_wide(x, (wide)d, out);

@@ -25,13 +25,13 @@ bool vm_text_put(struct expr_vm *x, struct vm_text *t, struct span s)
 			uint8_t *p = vm_bytes(x, cap);
 			if (!p)
 				return false;
-			if (t->n)
+			if (t->p && t->n)
 				memcpy(p, t->p, t->n);
 			t->p = p;
 		}
 		t->cap = cap;
 	}
-	if (s.n)
+	if (t->p && s.n)
 		memcpy(t->p + t->n, s.p, s.n);
 	t->n += s.n;
 	return vm_step(x, s.n / 64);

@@ -1,6 +1,6 @@
 /*
- * forward_client.h: the bytes that a sender of the forward protocol writes and reads: HELO, PING, PONG (FORWARD.md 8 in the developers' notes; the
- * specification's "authentication"), PackedForward messages, acks. No I/O, no clock; any thread.
+ * forward_client.h: the bytes that a sender of the forward protocol writes and reads: HELO, PING, PONG (the forward
+ * protocol's specification, v1, "Authentication"), PackedForward messages, acks. No I/O, no clock; any thread.
  */
 #ifndef WEIR_FORWARD_FORWARD_CLIENT_H
 #define WEIR_FORWARD_FORWARD_CLIENT_H

@@ -52,7 +52,7 @@ const char *parser_type_name(const struct parser *p)
 
 static void unknown_type(const char *name, struct conf_pos pos, struct conf_report *report)
 {
-	const char *names[32];
+	const char *names[sizeof types / sizeof *types];
 	size_t n = 0;
 	if (strcmp(name, "grok") == 0 || strcmp(name, "multiline_grok") == 0) {
 		conf_report_add(report, CONF_ERROR, pos,
@@ -62,7 +62,7 @@ static void unknown_type(const char *name, struct conf_pos pos, struct conf_repo
 			name);
 		return;
 	}
-	for (; types[n] && n < 31; n++)
+	for (; types[n]; n++)
 		names[n] = types[n]->names;
 	names[n] = NULL;
 	const char *near = conf_nearest(name, names);

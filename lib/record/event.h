@@ -1,6 +1,6 @@
 /*
  * event.h: one event as it travels and lies on disk: a msgpack entry [time, record] or, with Fluent Bit's header,
- * [[time, metadata], record]. The rules for time are FORWARD.md 4's: EventTime, integers, floats, msgpack's timestamp.
+ * [[time, metadata], record]. The rules for time are the forward protocol's, v1: EventTime, integers, floats, msgpack's timestamp.
  */
 #ifndef WEIR_RECORD_EVENT_H
 #define WEIR_RECORD_EVENT_H
