@@ -46,9 +46,10 @@ static const struct conf_param params[] = {
 		.type = CONF_BOOL,
 		AT(reserve_time),
 		.value = "false",
-		.help = "The event keeps its time. Otherwise it gets the text's, or if that has none the present one "
-			"(see "
-			"`estimate_current_event` of the parser)."},
+		.help = "The event keeps its time. Otherwise it gets the text's. A text without a time leaves the "
+			"event's, "
+			"whatever `estimate_current_event` says (fluentd takes the present time): a message that is "
+			"sent again must be the same again."},
 	{.name = "remove_key_name_field",
 		.type = CONF_BOOL,
 		AT(remove_key_name_field),
@@ -116,7 +117,8 @@ struct event_run {
 	struct buf *out;
 	struct span entry;
 	struct event event;
-	struct span record; /* the event's, without the parsed field once that has been taken out */
+	struct span record;	/* the event's, without the parsed field once that has been taken out */
+	struct event_time time; /* the event's; that of receipt if it has none */
 	uint32_t count;
 	bool removed, bad_utf8, scrubbed;
 };
@@ -163,9 +165,13 @@ static void *create(struct filter *f, struct builder *b)
 
 /* ---- one record ---- */
 
+/*
+ * The parser gives a text without a time the one that it was told, which is the event's own. It goes on as it came: ids derive from times, so one that was taken from the clock would
+ * make a repetition of the message look like another message.
+ */
 static void put_time(const struct event_run *r, const struct event_time *t)
 {
-	if (t)
+	if (t && (t->sec != r->time.sec || t->nsec != r->time.nsec))
 		mp_put_event_time(r->out, *t);
 	else if (r->event.kind == EVENT_TIME)
 		mp_put_event_time(r->out, r->event.time);
@@ -330,25 +336,27 @@ static void take(void *arg, const struct parsed *parsed)
 static void parse_text(struct event_run *r, struct span text)
 {
 	const struct filter_parser *p = r->f->self;
-	int64_t now = ingest_now(r->in);
-	struct event_time time = {.sec = now / 1000000000, .nsec = (uint32_t)(now % 1000000000)};
-	parser_parse(p->parser, text, time, &r->work->room, take, r);
+	parser_parse(p->parser, text, r->time, &r->work->room, take, r);
 	if (!r->bad_utf8)
 		return;
 	r->scrubbed = true;
 	buf_clear(&r->work->text);
 	if (parser_scrub(&r->work->text, text, "?"))
-		parser_parse(p->parser, buf_span(&r->work->text), time, &r->work->room, take, r);
+		parser_parse(p->parser, buf_span(&r->work->text), r->time, &r->work->room, take, r);
 	else
 		fail(r, "parse_error", "the record is too large");
 }
 
 static void parse_event(struct event_run *r)
 {
+	const int64_t received = r->batch->received_ns;
 	const struct filter_parser *p = r->f->self;
 	struct span value = record_path_get(p->path, r->event.record);
 	const uint8_t *q = value.p;
 	struct mp_token t;
+	r->time = r->event.time;
+	if (r->event.kind == EVENT_TIME_NOW)
+		r->time = (struct event_time){.sec = received / 1000000000, .nsec = (uint32_t)(received % 1000000000)};
 	if (!value.n || *value.p == 0xc0) {
 		if (p->conf->reserve_data)
 			put_event(r, NULL, (struct span){0});

@@ -3,6 +3,8 @@ import pytest
 
 from harness.events import check, dead_letters, to_stdout, wait_events
 from harness.forward import Connection, encode, send_events
+from harness.waiting import wait_until
+from harness.weir import ELASTICSEARCH
 
 SOURCE = """
 <source>
@@ -133,3 +135,41 @@ def test_expressions_are_refused_with_their_place(tmp_path):
     assert status == 1
     assert "weir.conf:22:25: error: the expression cannot run here: weir has no method 'frobnicate'" in text, text
     assert 'x-${record["a"].frobnicate(1)}' in text
+
+
+def test_a_repetition_stays_one(weir, fake_es, prefix):
+    """A message that comes again, to another weir, makes no second document, though its events were parsed, changed and thinned out at another time."""
+    config = ELASTICSEARCH.replace("<match", """
+<filter **>
+  @type parser
+  key_name log
+  reserve_data true
+  <parse>
+    @type json
+  </parse>
+</filter>
+<filter **>
+  @type grep
+  <exclude>
+    key level
+    pattern /debug/
+  </exclude>
+</filter>
+<filter **>
+  @type record_transformer
+  enable_ruby true
+  <record>
+    seen ${Time.now.to_f}
+  </record>
+</filter>
+<match""")
+    data = encode("packed", "app", [(T + i, {"seq": i, "log": '{"level":"%s"}' % ("debug" if i % 5 == 0 else "info")})
+                                    for i in range(50)], "same")
+    for name in ("indexed", "already_there"):
+        w = weir(config, es_url=fake_es.url, prefix=prefix)
+        with Connection(w.port) as c:
+            c.send(data)
+            assert c.ack() == "same"
+        wait_until(lambda: w.metrics().sum(f"weir_output_{name}_events_total", plugin_id="es") == 40, 20,
+                   lambda: f"{w.metrics()}\n{w.log_tail()}")
+    assert len(fake_es.documents()) == 40
