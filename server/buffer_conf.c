@@ -243,11 +243,26 @@ static const struct conf_param params[] = {
 	{.name = NULL},
 };
 
+static void check(void *conf, struct conf_report *r)
+{
+	const struct buffer_conf *c = conf;
+	const char *type = c->common.type;
+	if (type && strcmp(type, "file") != 0 && strcmp(type, "file_single") != 0 && strcmp(type, "memory") != 0)
+		conf_report_add(
+			r, CONF_ERROR, conf_where(c, "@type"), "Unknown buffer plugin '%s': file or memory", type);
+	bool other = c->flush_mode == FLUSH_CONF_IMMEDIATE || c->flush_mode == FLUSH_CONF_LAZY;
+	if (other && conf_is_given(&buffer_conf_schema, c, "flush_interval"))
+		conf_report_add(r, CONF_ERROR, conf_where(c, "flush_interval"),
+			"'flush_interval' can't be specified when 'flush_mode' is not 'interval' explicitly: '%s'",
+			c->flush_mode == FLUSH_CONF_LAZY ? "lazy" : "immediate");
+}
+
 const struct conf_schema buffer_conf_schema = {
 	.name = "buffer",
 	.title = "buffer",
 	.size = sizeof(struct buffer_conf),
 	.params = params,
+	.check = check,
 	.help = "Where and how an output keeps events until they are delivered. `@type file` (the default) is durable: "
 		"an "
 		"acknowledged event survives a crash and a power cut. `@type memory` is not.",

@@ -44,17 +44,17 @@ void buffer_keys_parse(const struct buffer_conf *c, struct buffer_keys *k);
 void buffer_keys_free(struct buffer_keys *k);
 
 /*
- * v0.12's flat parameters: a <buffer> section made from those in an output's own section; NULL if there are none. One block of memory, for the caller to
+ * v0.12's flat parameters: a <buffer> section made from those in an output's own section, each with a warning; NULL if there are none. One block of memory, for the caller to
  * mem_free after what was made from it.
  */
-struct conf_section *buffer_conf_from_flat(const struct conf_section *own);
+struct conf_section *buffer_conf_from_flat(const struct conf_section *own, struct conf_report *r);
 /* Beside a <buffer> section they are not used: says so. */
 void buffer_conf_flat_unused(const struct conf_section *own, struct conf_report *r);
 
 /* For an output's own table. */
 #define BUFFER_FLAT(NAME)                                                            \
 	{                                                                            \
-		.name = NAME, .type = CONF_IGNORED, .support = CONF_DEPRECATED,      \
+		.name = NAME, .type = CONF_IGNORED, .support = CONF_MOVED,           \
 		.instead = "v0.12 wrote it here; it belongs into a <buffer> section" \
 	}
 #define BUFFER_FLAT_PARAMS                                                                                         \

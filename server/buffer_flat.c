@@ -48,7 +48,17 @@ struct flat {
 	struct conf_pair pairs[NAMES];
 };
 
-struct conf_section *buffer_conf_from_flat(const struct conf_section *own)
+static void report(const struct conf_pair *p, struct conf_report *r)
+{
+	conf_report_add(r, CONF_WARNING, p->name_pos,
+		"'%s' parameter is deprecated: v0.12 wrote it here; it belongs into a <buffer> section", p->name);
+	bool slice = strcmp(p->name, "time_slice_format") == 0;
+	if (slice && !strstr(p->value, "%S") && !strstr(p->value, "%M") && !strstr(p->value, "%H") &&
+		!strstr(p->value, "%d"))
+		conf_report_add(r, CONF_ERROR, p->value_pos, "time_slice_format only with %%Y or %%m is too long");
+}
+
+struct conf_section *buffer_conf_from_flat(const struct conf_section *own, struct conf_report *r)
 {
 	struct flat *f = mem_zalloc(sizeof *f);
 	size_t n = 0;
@@ -57,6 +67,7 @@ struct conf_section *buffer_conf_from_flat(const struct conf_section *own)
 		const struct conf_pair *p = conf_section_get(own, names[i].name);
 		if (!p)
 			continue;
+		report(p, r);
 		struct conf_pair *to = &f->pairs[n];
 		*to = *p;
 		to->next = NULL;

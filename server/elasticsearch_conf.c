@@ -415,6 +415,10 @@ static void check(void *conf, struct conf_report *r)
 		conf_report_add(r, CONF_ERROR, conf_where(c, "write_operation"),
 			"write_operation update and upsert need id_key: which document is meant?");
 	check_stream(c, r);
+	/* They may come later: a request without them fails, and is tried again. */
+	conf_check_file(c, "ca_file", c->ca_file, CONF_WARNING, r);
+	conf_check_file(c, "client_cert", c->client_cert, CONF_WARNING, r);
+	conf_check_file(c, "client_key", c->client_key, CONF_WARNING, r);
 	if (!c->client_cert != !c->client_key)
 		conf_report_add(r, CONF_ERROR, conf_where(c, c->client_cert ? "client_cert" : "client_key"),
 			"client_cert and client_key belong together");

@@ -121,24 +121,38 @@ static void make_scopes(struct builder *b, const struct conf_section *root)
 
 /* ---- the whole ------------------------------------------------------------------------------------------------------ */
 
+static const char *const directives[] = {"source", "match", "filter", "label", "system", "worker", NULL};
+
 static void not_used(struct builder *b, const struct conf_section *s)
 {
 	enum conf_severity severity = b->rules->strict ? CONF_ERROR : CONF_WARNING;
+	const char *near = conf_nearest(s->name, directives);
 	if (strcmp(s->parent->name, "label") == 0)
 		conf_report_add(b->report, severity, s->pos,
 			"section <%s> is not used in <label %s>: a label holds <filter> and <match>", s->name,
 			s->parent->arg);
 	else
-		conf_report_add(b->report, severity, s->pos, "section <%s> is not used in <ROOT>", s->name);
+		conf_report_add(b->report, severity, s->pos,
+			near ? "section <%s> is not used in <ROOT>: did you mean <%s>?"
+			     : "section <%s> is not used in <ROOT>",
+			s->name, near);
 }
 
 /* The filters and matches of a label, of the top level, or of a <worker>. */
 static void build_rules(struct builder *b, const struct conf_section *parent)
 {
+	const struct conf_section *all = NULL;
 	for (const struct conf_section *s = parent->sections; s; s = s->next) {
-		if (strcmp(s->name, "match") == 0)
+		bool match = strcmp(s->name, "match") == 0, filter = strcmp(s->name, "filter") == 0;
+		if (all && (match || filter))
+			conf_report_add(b->report, CONF_WARNING, s->pos,
+				"this <%s> is never reached: <%s%s%s> in line %u takes every event before it", s->name,
+				all->name, *all->arg ? " " : "", all->arg, all->pos.line);
+		if (match && !all && (!*s->arg || strcmp(s->arg, "**") == 0))
+			all = s;
+		if (match)
 			builder_match(b, s);
-		else if (strcmp(s->name, "filter") == 0)
+		else if (filter)
 			builder_filter(b, s);
 		else if (strcmp(parent->name, "label") == 0)
 			not_used(b, s);
@@ -176,11 +190,10 @@ static void build_workers(struct builder *b, const struct conf_section *root,
 
 static void check_root(struct builder *b, const struct conf_section *root)
 {
-	static const char *const known[] = {"source", "match", "filter", "label", "system", "worker"};
 	for (const struct conf_section *s = root->sections; s; s = s->next) {
 		bool found = false;
-		for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-			found |= strcmp(known[i], s->name) == 0;
+		for (size_t i = 0; directives[i]; i++)
+			found |= strcmp(directives[i], s->name) == 0;
 		if (!found)
 			not_used(b, s);
 	}

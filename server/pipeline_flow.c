@@ -50,13 +50,8 @@ static void make_secondary(struct builder *b, struct output *o, const struct buf
 /* Gives the output a flow; with `keys` one that splits chunks by them. */
 static void make_flow(struct builder *b, struct output *o, const struct buffer_conf *c, const struct chunk_keys *keys)
 {
-	const char *type = c->common.type;
 	char *path = buffer_conf_path(c, builder_root(b), o->id);
-	if (type && strcmp(type, "file") != 0 && strcmp(type, "file_single") != 0 && strcmp(type, "memory") != 0)
-		conf_report_add(b->report, CONF_ERROR, conf_where(c, "@type"),
-			"Unknown buffer plugin '%s': file or memory", type);
-	else
-		report_same_path(b, o, c, path);
+	report_same_path(b, o, c, path);
 	o->flow = flow_new(o, c, keys && chunk_keys_timekey(keys), path);
 	make_secondary(b, o, c);
 }
@@ -66,7 +61,7 @@ static struct buffer_conf *flat_buffer(struct builder *b, const struct output *o
 {
 	static const struct conf_section none = {.name = "buffer", .arg = ""};
 	const struct conf_section *own = ((struct conf_common *)o->conf)->section;
-	struct conf_section *flat = own ? buffer_conf_from_flat(own) : NULL;
+	struct conf_section *flat = own ? buffer_conf_from_flat(own, b->report) : NULL;
 	if (flat)
 		list_add(&b->pipeline->memory, flat);
 	return conf_make(&buffer_conf_schema, flat ? flat : &none, b->rules, b->report);

@@ -165,7 +165,8 @@ static void check(void *conf, struct conf_report *r)
 	const struct transport_conf *c = conf;
 	const char *protocol = c->common.arg;
 	if (*protocol && strcmp(protocol, "tcp") != 0 && strcmp(protocol, "tls") != 0 && strcmp(protocol, "udp") != 0) {
-		conf_report_add(r, CONF_ERROR, c->common.pos, "valid options are tcp,tls but got %s", protocol);
+		conf_report_add(r, CONF_ERROR, c->common.section ? c->common.section->arg_pos : c->common.pos,
+			"valid options are tcp,tls but got %s", protocol);
 		return;
 	}
 	if (!transport_is_tls(c))
@@ -184,6 +185,11 @@ static void check(void *conf, struct conf_report *r)
 	if (c->client_cert_auth && !c->ca_path)
 		conf_report_add(r, CONF_ERROR, conf_where(c, "client_cert_auth"),
 			"client_cert_auth needs ca_path: the authorities whose clients are let in");
+	conf_check_file(c, "cert_path", c->cert_path, CONF_ERROR, r);
+	conf_check_file(c, "private_key_path", c->private_key_path, CONF_ERROR, r);
+	conf_check_file(c, "ca_path", c->ca_path, CONF_ERROR, r);
+	conf_check_file(c, "ca_cert_path", c->ca_cert_path, CONF_ERROR, r);
+	conf_check_file(c, "ca_private_key_path", c->ca_private_key_path, CONF_ERROR, r);
 }
 
 const struct conf_schema transport_conf_schema = {
@@ -210,7 +216,7 @@ bool transport_is_udp(const struct transport_conf *c)
 const char *tls_error_text(char *out, size_t size)
 {
 	unsigned long e = ERR_get_error();
-	const char *reason = e ? ERR_reason_error_string(e) : NULL;
+	const char *reason = ERR_SYSTEM_ERROR(e) ? strerror(ERR_GET_REASON(e)) : e ? ERR_reason_error_string(e) : NULL;
 	snprintf(out, size, "%s", reason ? reason : "unknown TLS error");
 	ERR_clear_error();
 	return out;

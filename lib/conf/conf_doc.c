@@ -24,7 +24,7 @@ static const char *type_name(const struct conf_param *p)
 
 static bool has_effect(const struct conf_param *p)
 {
-	return p->support == CONF_HONOURED || p->support == CONF_DEPRECATED;
+	return p->support == CONF_HONOURED || p->support == CONF_DEPRECATED || p->support == CONF_MOVED;
 }
 
 /* ---- Markdown ---- */
@@ -82,7 +82,7 @@ static void put_row(struct buf *out, const struct conf_param *p)
 	put_cell(out, p->help);
 	if (p->old)
 		put_old_names(out, p->old);
-	if (p->support == CONF_DEPRECATED) {
+	if (p->support == CONF_DEPRECATED || p->support == CONF_MOVED) {
 		buf_put_str(out, " Deprecated: ");
 		put_cell(out, p->instead);
 		buf_put_byte(out, '.');

@@ -7,10 +7,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static void *make(const struct conf_scope *scope, const struct conf_rules *rules, struct conf_report *report);
 
@@ -200,6 +202,7 @@ static void report_support(struct maker *m, const struct conf_param *p, const st
 	bool harmless = p->value && strcmp(p->value, pair->value) == 0;
 	switch (p->support) {
 	case CONF_HONOURED:
+	case CONF_MOVED:
 		break;
 	case CONF_NOT_USED:
 		conf_report_add(
@@ -440,4 +443,12 @@ struct conf_pos conf_where(const void *conf, const char *param)
 bool conf_is_given(const struct conf_schema *schema, const void *conf, const char *param)
 {
 	return find_pair(schema, conf, param) != NULL;
+}
+
+void conf_check_file(
+	const void *conf, const char *param, const char *path, enum conf_severity severity, struct conf_report *report)
+{
+	if (path && access(path, R_OK) != 0)
+		conf_report_add(report, severity, conf_where(conf, param), "%s: cannot read '%s': %s", param, path,
+			strerror(errno));
 }

@@ -65,6 +65,7 @@ enum conf_support {
 	CONF_NOT_POSSIBLE, /* fluentd has it, and without it data or security would differ: an error; `instead` says what to do */
 	CONF_REMOVED,	 /* obsolete in fluentd too: an error; `instead` */
 	CONF_DEPRECATED, /* honoured, with a warning; `instead` */
+	CONF_MOVED,	 /* the same, but whoever reads it from the section warns; CONF_IGNORED here */
 };
 
 struct conf_param {
@@ -141,6 +142,10 @@ void conf_free(const struct conf_schema *schema, void *conf);
 struct conf_pos conf_where(const void *conf, const char *param);
 /* Whether the parameter (or one of its old names) was given in the file. */
 bool conf_is_given(const struct conf_schema *schema, const void *conf, const char *param);
+
+/* For checks: a finding at the parameter if the file that it names cannot be read. `path` NULL: none is named. */
+void conf_check_file(
+	const void *conf, const char *param, const char *path, enum conf_severity severity, struct conf_report *report);
 
 /* The configuration in force as text with every default, each line with where it came from; secrets masked. */
 void conf_show(const struct conf_schema *schema, const void *conf, struct buf *out, unsigned indent);

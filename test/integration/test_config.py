@@ -2,11 +2,13 @@
 import json
 import os
 import socket
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 from harness.forward import Connection, encode
 from harness.ports import free_port
 from harness.waiting import wait_until
-from harness.weir import SYSTEM
+from harness.weir import ROOT, SYSTEM
 
 T = 1700000000
 FORWARD = """
@@ -165,3 +167,29 @@ def test_log_level_of_one_plugin(weir, tmp_path):
     with Connection(w.port) as c:
         c.send(encode("message", "app", [(T, {"n": 1})])[:-3])
     w.wait_log(r"\[debug\]: \[loud\] a sender went away")
+
+
+WRONG = os.path.join(ROOT, "test/config/wrong")
+
+
+def check(name):
+    """What `weir check` says of a file in wrong/, and its exit status."""
+    binary = os.path.abspath(os.environ.get("WEIR_BIN", os.path.join(ROOT, "build/weir")))
+    env = {"PATH": os.environ["PATH"], "WEIR_STATE_DIR": "/nonexistent", "ASAN_OPTIONS": "detect_leaks=1"}
+    done = subprocess.run([binary, "check", name], cwd=WRONG, env=env, capture_output=True, text=True, timeout=60)
+    return done.stderr, done.returncode
+
+
+def test_wrong_configurations():
+    """Each says exactly what stands in its .expect, all of it in one run, and the exit status tells errors from warnings."""
+    names = sorted(n for n in os.listdir(WRONG) if n.endswith((".conf", ".yaml")))
+    assert len(names) >= 60
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(check, names))
+    bad = []
+    for name, (text, status) in zip(names, results):
+        with open(os.path.join(WRONG, os.path.splitext(name)[0] + ".expect")) as f:
+            expect = f.read()
+        if text != expect or status != (0 if "weir: 0 errors" in expect else 1):
+            bad.append(f"== {name}, status {status}\n{text}-- instead of\n{expect}")
+    assert not bad, "\n".join(bad)
