@@ -53,7 +53,7 @@ struct ingest {
 	struct txn *txn; /* of the message that is being handled */
 	unsigned depth;	 /* routers it went through */
 	bool in_error;	 /* in <label @ERROR> */
-	uint32_t failed; /* events of the batch at hand that failed in the filter at hand */
+	uint32_t failed; /* events of the batch at hand that failed in the filter at hand, or that it keeps */
 	bool lenient;	 /* a refusal is no failure of the message */
 	uint64_t refusals;
 	struct staged staged[STAGES_MAX];
@@ -406,14 +406,18 @@ void batch_part_key(const struct batch *b, struct span what, uint8_t key[FRAME_K
 	memcpy(key, out.digest, FRAME_KEY_LEN);
 }
 
+bool ingest_has_error_label(const struct ingest *in)
+{
+	return in->source->error_router != NULL;
+}
+
 void ingest_error(struct ingest *in, const char *plugin_id, const struct batch *b, struct span entry,
 	const char *reason, const char *text)
 {
 	const struct router *r = in->source->error_router;
 	counter_add(in->source->n.errors, 1);
-	uint32_t failed = in->failed + 1;
+	in->failed++;
 	if (!r || in->in_error) {
-		in->failed = failed;
 		dead(in, b->tag, entry, 1, &(struct dead_letter){.plugin = plugin_id, .reason = reason, .text = text});
 		return;
 	}
@@ -422,7 +426,6 @@ void ingest_error(struct ingest *in, const char *plugin_id, const struct batch *
 	in->in_error = true; /* what fails on the way of errors must not come back to it */
 	ingest_route(in, r, &one);
 	in->in_error = false;
-	in->failed = failed;
 }
 
 /* ---- routes ------------------------------------------------------------------------------------------------------- */
@@ -447,25 +450,29 @@ bool ingest_try_emit(struct ingest *in, struct output *o, const struct batch *b,
 	return in->refusals == refusals;
 }
 
-void ingest_route(struct ingest *in, const struct router *r, const struct batch *b)
+/* Events that went through too many routers become dead letters. */
+static bool in_circle(struct ingest *in, const struct router *r, const struct batch *b)
 {
-	if (in->depth == RELABEL_MAX) {
-		static struct log_limit limit;
-		uint64_t held;
-		if (log_allowed(&limit, 10 * NS_PER_S, &held))
-			log_error(in->source->id,
-				"events went through 16 labels without an end: the configuration sends them in a "
-				"circle; "
-				"they are dead letters now",
-				LOG_B("tag", b->tag), LOG_S("label", router_label(r)), LOG_U("held_back", held));
-		dead(in, b->tag, b->entries, b->count,
-			&(struct dead_letter){.plugin = in->source->id, .reason = "label_loop"});
-		return;
-	}
-	in->depth++;
-	const struct route *route = router_find(r, in->routes, b->tag);
+	static struct log_limit limit;
+	uint64_t held;
+	if (in->depth < RELABEL_MAX)
+		return false;
+	if (log_allowed(&limit, 10 * NS_PER_S, &held))
+		log_error(in->source->id,
+			"events went through 16 labels without an end: the configuration sends them in a circle; they "
+			"are dead letters now",
+			LOG_B("tag", b->tag), LOG_S("label", router_label(r)), LOG_U("held_back", held));
+	dead(in, b->tag, b->entries, b->count, &(struct dead_letter){.plugin = in->source->id, .reason = "label_loop"});
+	return true;
+}
+
+/* The filters of a route from the one of that number on, then its output. */
+static void go_through(struct ingest *in, const struct route *route, unsigned from, const struct batch *b)
+{
 	struct batch now = *b;
-	for (unsigned i = 0; i < route->filter_count && now.count; i++) {
+	uint32_t failed = in->failed;
+	in->depth++;
+	for (unsigned i = from; i < route->filter_count && now.count; i++) {
 		struct filter *f = route->filters[i];
 		struct buf *out = &in->filtered[in->depth - 1][i & 1];
 		buf_clear(out);
@@ -485,6 +492,38 @@ void ingest_route(struct ingest *in, const struct router *r, const struct batch 
 		unmatched_warn(in->hub->unmatched, now.tag, now.count);
 	}
 	in->depth--;
+	in->failed = failed;
+}
+
+void ingest_route(struct ingest *in, const struct router *r, const struct batch *b)
+{
+	if (!in_circle(in, r, b))
+		go_through(in, router_find(r, in->routes, b->tag), 0, b);
+}
+
+void ingest_route_behind(struct ingest *in, const struct router *r, const struct filter *f, const struct batch *b)
+{
+	const struct route *route = router_find(r, in->routes, b->tag);
+	unsigned from = 0;
+	while (from < route->filter_count && route->filters[from] != f)
+		from++;
+	if (!in_circle(in, r, b))
+		go_through(in, route, from + 1, b);
+}
+
+void ingest_kept(struct ingest *in, uint32_t count)
+{
+	in->failed += count;
+}
+
+struct txn *ingest_txn(const struct ingest *in)
+{
+	return in->txn;
+}
+
+void ingest_set_txn(struct ingest *in, struct txn *t)
+{
+	in->txn = t;
 }
 
 bool ingest_is_repeated(struct ingest *in, const uint8_t key[FRAME_KEY_LEN], uint32_t count, struct txn *txn)

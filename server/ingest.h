@@ -13,8 +13,9 @@
 #include "buffer/buffer.h"
 #include "txn.h"
 
-struct source;
+struct filter;
 struct output;
+struct source;
 
 /* Frames that a full buffer did not take. Belongs to what has to wait with them (a connection), which stops reading while there are some. */
 struct parked {
@@ -85,12 +86,26 @@ bool ingest_try_emit(struct ingest *in, struct output *o, const struct batch *b,
 void ingest_error(struct ingest *in, const char *plugin_id, const struct batch *b, struct span entry,
 	const char *reason, const char *text);
 
+/* Whether there is a <label @ERROR>. */
+bool ingest_has_error_label(const struct ingest *in);
+
 /* The identity of a part of a batch: the same for the same batch and `what`, so that a repetition of the batch gives repetitions of its parts. */
 void batch_part_key(const struct batch *b, struct span what, uint8_t key[FRAME_KEY_LEN]);
 
 /* Sends a batch through a router (relabel, rewrite_tag_filter, ...) under the message that is being handled. */
 struct router;
 void ingest_route(struct ingest *in, const struct router *r, const struct batch *b);
+
+/* The same behind a filter of it, for what the filter gives on by itself (holder.h). */
+void ingest_route_behind(struct ingest *in, const struct router *r, const struct filter *f, const struct batch *b);
+
+/* For filters: so many events of the batch at hand neither go on nor were taken out: they wait, or are part of another one now. */
+void ingest_kept(struct ingest *in, uint32_t count);
+
+/* The txn of the message that is being handled; NULL if nobody waits for it. */
+struct txn *ingest_txn(const struct ingest *in);
+/* What follows belongs to another one, until it is put back. */
+void ingest_set_txn(struct ingest *in, struct txn *t);
 
 /* For outputs that take batches apart: `count` events of the message that is being handled found no memory; it is not acknowledged. */
 void ingest_no_memory(struct ingest *in, size_t bytes, uint32_t count);

@@ -276,6 +276,10 @@ void pipeline_free(struct pipeline *p)
 	if (p->log_levels)
 		log_set_plugin_levels(NULL, 0);
 	mem_free(p->log_levels);
+	if (p->held)
+		mem_free(p->held->id);
+	mem_free(p->held);
+	mem_free(p->holders.v);
 	mem_free(p->secondaries.v);
 	mem_free(p->keys.v);
 	mem_free(p->memory.v);
@@ -307,6 +311,17 @@ size_t pipeline_filters(const struct pipeline *p, struct filter *const **v)
 {
 	*v = (struct filter *const *)p->filters.v;
 	return p->filters.n;
+}
+
+size_t pipeline_holders(const struct pipeline *p, struct holder *const **v)
+{
+	*v = (struct holder *const *)p->holders.v;
+	return p->holders.n;
+}
+
+struct source *pipeline_held_source(const struct pipeline *p)
+{
+	return p->held;
 }
 
 /* ---- the log levels of plugins ---------------------------------------------------------------------------------------- */

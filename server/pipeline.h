@@ -22,6 +22,11 @@ size_t pipeline_filters(const struct pipeline *p, struct filter *const **v);
 /* Puts each plugin's @log_level in force; until pipeline_free. */
 void pipeline_set_log_levels(struct pipeline *p);
 
+/* What holds events over messages, and the source (of no plugin) of what these give on by themselves; NULL if there are none. */
+struct holder;
+size_t pipeline_holders(const struct pipeline *p, struct holder *const **v);
+struct source *pipeline_held_source(const struct pipeline *p);
+
 /* What would be loaded: a line for each plugin. */
 void pipeline_describe(const struct pipeline *p, struct buf *out);
 /* `weir check --show`: all of it with every default and where each value came from. */
@@ -44,6 +49,9 @@ const struct router *builder_label(struct builder *b, const char *label, struct 
 struct output *builder_output(struct builder *b, const struct conf_section *section);
 /* The same for a section that also holds a parameter of the outer output's, which the inner one must not see. */
 struct output *builder_store(struct builder *b, const struct conf_section *section, const char *without);
+
+/* The pipeline is told of a holder, which stays the plugin's. */
+void builder_holder(struct builder *b, struct holder *h);
 
 /*
  * Gives an output its buffer, and its <secondary> if there is one. `c` NULL: no <buffer> section; then v0.12's flat parameters, else all defaults. Within a

@@ -98,7 +98,7 @@ static char *make_id(struct builder *b, enum plugin_kind kind, const struct plug
 
 static void count_source(struct builder *b, struct source *s)
 {
-	char *labels = metrics_labels("plugin_id", s->id, "type", s->plugin->name, NULL);
+	char *labels = metrics_labels("plugin_id", s->id, "type", s->plugin ? s->plugin->name : s->id, NULL);
 	struct metrics *m = b->metrics;
 	s->n.messages = metrics_counter(m, "weir_source_messages_total", labels, "Messages received whole.");
 	s->n.events = metrics_counter(m, "weir_source_events_total", labels, "Events received, bad ones as well.");
@@ -121,6 +121,19 @@ static void count_source(struct builder *b, struct source *s)
 		m, "weir_source_repeated_events_total", labels, "Events in repeated messages.");
 	s->n.errors = metrics_counter(m, "weir_source_error_events_total", labels, "Events that failed in a filter.");
 	mem_free(labels);
+}
+
+void builder_holder(struct builder *b, struct holder *h)
+{
+	struct pipeline *p = b->pipeline;
+	list_add(&p->holders, h);
+	if (p->held)
+		return;
+	p->held = mem_zalloc(sizeof *p->held);
+	p->held->id = mem_strdup("held");
+	p->held->router = pipeline_router(p, "", 0);
+	p->held->error_router = pipeline_router(p, "@ERROR", 0);
+	count_source(b, p->held);
 }
 
 void builder_source(struct builder *b, const struct conf_section *section)

@@ -7,6 +7,7 @@
 #include "conn.h"
 #include "dead_letter.h"
 #include "flow.h"
+#include "held.h"
 #include "ingest.h"
 #include "loaded.h"
 #include "pipeline.h"
@@ -40,6 +41,7 @@ struct server {
 	struct unmatched *unmatched;
 	struct ingest_hub *hub;
 	struct dead_letters *dead;
+	struct held *held; /* NULL: nothing in the configuration holds events */
 	struct worker *workers[INGEST_MAX_WORKERS];
 	unsigned worker_count;
 	size_t flows_open, sources_started;
@@ -172,6 +174,7 @@ static void end_input(struct server *s)
 	for (size_t i = 0; i < n && i < s->sources_started; i++)
 		v[i]->plugin->input->end(v[i]);
 	s->sources_started = 0;
+	held_end(s->held);
 	each_output(s, flow_end_input);
 	s->phase = PHASE_DRAIN_OUTPUT;
 	s->phase_until_ns = 0;
@@ -370,6 +373,19 @@ static bool open_flows(struct server *s, struct err *err)
 	return true;
 }
 
+/* What the plugins held when weir ended is theirs again before any source speaks. */
+static bool start_held(struct server *s, struct err *err)
+{
+	struct holder *const *v;
+	size_t n = pipeline_holders(s->conf.pipeline, &v);
+	if (!n)
+		return true;
+	char *path = mem_printf("%s/held", system_state_dir(s->conf.system));
+	s->held = held_open(path, v, n, s->hub, err);
+	mem_free(path);
+	return s->held && held_start(s->held, s->workers[0], pipeline_held_source(s->conf.pipeline), err);
+}
+
 static bool start_sources(struct server *s, struct err *err)
 {
 	struct source *const *v;
@@ -429,7 +445,8 @@ static bool start(struct server *s, struct err *err)
 	/* Signals are the main thread's. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	bool ok = start_workers(s, err) && open_dead_letters(s, err) && open_flows(s, err) && start_sources(s, err);
+	bool ok = start_workers(s, err) && open_dead_letters(s, err) && open_flows(s, err) && start_held(s, err) &&
+		  start_sources(s, err);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return ok && start_admin(s, err);
 }
@@ -442,9 +459,11 @@ static void stop(struct server *s)
 		v[i]->plugin->input->stop(v[i]);
 		v[i]->plugin->input->end(v[i]);
 	}
+	held_end(s->held);
 	admin_free(s->admin);
 	each_output(s, flow_stop);
 	each_output(s, flow_join);
+	held_close(s->held);
 	dead_letters_close(s->dead);
 	for (unsigned i = 0; i < s->worker_count; i++)
 		worker_stop(s->workers[i]);

@@ -1,0 +1,486 @@
+#include "held.h"
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "feed.h"
+#include "ingest.h"
+#include "repeats.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define LEFT_LEN   (FRAME_KEY_LEN + 4)
+#define WAITS_HEAD (4 + 8 + 4)
+#define INFO_MAX   1024
+#define AGAIN_NS   (10 * NS_PER_S) /* until a chunk that could not be tidied up is tried again */
+
+struct held {
+	struct buffer *buffer;
+	struct ingest_hub *hub;
+	struct holder *const *holders;
+	size_t holder_count;
+	_Atomic uint64_t number;
+	struct map *found; /* what waited at start: @id, key, place to struct found */
+	/* in the worker's thread */
+	struct worker *worker;
+	struct worker_tick *tick;
+	struct feed feed;
+	/* replay: all that was given to holders at start */
+	struct txn replay;
+	atomic_bool replayed;
+	/* tidying up */
+	pthread_t thread;
+	bool thread_runs;
+	pthread_mutex_t tidy_lock; /* over each append of the thread; of `ended` */
+	bool ended;
+};
+
+/* An event that waited when weir ended. */
+struct found {
+	struct held_record record;
+	struct holder *holder; /* NULL: nobody has that @id any more */
+	size_t entry_len;
+	uint8_t bytes[]; /* entry, tag */
+};
+
+/* ---- frames --------------------------------------------------------------------------------------------------------- */
+
+void held_put_waiting(struct buf *out, const struct held_event *e)
+{
+	uint8_t head[WAITS_HEAD];
+	be32_put(head, e->index);
+	be64_put(head + 4, e->number);
+	be32_put(head + 12, (uint32_t)e->entry.n);
+	buf_put(out, head, sizeof head);
+	buf_put_span(out, e->entry);
+}
+
+void held_put_left(struct buf *out, const uint8_t key[FRAME_KEY_LEN], uint32_t index)
+{
+	uint8_t left[LEFT_LEN];
+	memcpy(left, key, FRAME_KEY_LEN);
+	be32_put(left + FRAME_KEY_LEN, index);
+	buf_put(out, left, sizeof left);
+}
+
+bool held_append(struct held *h, const struct held_frame *f, struct txn *owner)
+{
+	struct buf info;
+	buf_init(&info, INFO_MAX);
+	buf_put_byte(&info, (uint8_t)f->kind);
+	buf_put_str(&info, f->id);
+	struct frame *frame = info.failed ? NULL : frame_new(FRAME_DATA, f->tag, buf_span(&info), f->entries.n);
+	buf_free(&info);
+	if (!frame)
+		return false;
+	memcpy(frame_entries(frame), f->entries.p, f->entries.n);
+	memcpy(frame->key, f->key, FRAME_KEY_LEN);
+	frame->entries_len = f->entries.n;
+	frame->count = f->count;
+	frame->received_ns = f->received_ns;
+	frame->owner = owner;
+	if (owner)
+		txn_hold(owner);
+	buffer_append(h->buffer, frame, (struct span){0}, 0);
+	return true;
+}
+
+bool held_is_open(const struct held *h)
+{
+	return buffer_admit(h->buffer, 0) == BUFFER_OK;
+}
+
+uint64_t held_number(struct held *h)
+{
+	return atomic_fetch_add_explicit(&h->number, 1, memory_order_relaxed);
+}
+
+/* The events of a frame of kind HELD_WAITS, one at a time. */
+struct waits {
+	uint32_t index;
+	uint64_t number;
+	struct span entry;
+};
+
+static bool next_waiting(struct span *s, struct waits *w)
+{
+	if (s->n < WAITS_HEAD)
+		return false;
+	size_t n = be32_get(s->p + 12);
+	if (n > s->n - WAITS_HEAD)
+		return false;
+	*w = (struct waits){be32_get(s->p), be64_get(s->p + 4), span_of(s->p + WAITS_HEAD, n)};
+	*s = span_of(s->p + WAITS_HEAD + n, s->n - WAITS_HEAD - n);
+	return true;
+}
+
+static struct holder *holder_of(const struct held *h, struct span info)
+{
+	for (size_t i = 0; i < h->holder_count; i++)
+		if (span_eq(span_of(info.p + 1, info.n - 1), span_str(holder_id(h->holders[i]))))
+			return h->holders[i];
+	return NULL;
+}
+
+/* ---- what waited ------------------------------------------------------------------------------------------------------ */
+
+static struct span name_of(struct buf *name, struct span info, const uint8_t *key, uint32_t index)
+{
+	uint8_t place[4];
+	be32_put(place, index);
+	buf_clear(name);
+	buf_put(name, info.p + 1, info.n - 1);
+	buf_put(name, key, FRAME_KEY_LEN);
+	buf_put(name, place, sizeof place);
+	return buf_span(name);
+}
+
+static bool add_found(struct held *h, struct span name, const struct frame_view *v, const struct waits *w)
+{
+	struct found *f = mem_try(sizeof *f + w->entry.n + v->tag.n);
+	void **place = f ? map_put(h->found, name) : NULL;
+	if (!place) {
+		mem_free(f);
+		return false;
+	}
+	*f = (struct found){.holder = holder_of(h, v->info), .entry_len = w->entry.n};
+	memcpy(f->bytes, w->entry.p, w->entry.n);
+	if (v->tag.n)
+		memcpy(f->bytes + w->entry.n, v->tag.p, v->tag.n);
+	f->record = (struct held_record){.number = w->number, .index = w->index, .received_ns = v->received_ns};
+	f->record.entry = span_of(f->bytes, w->entry.n);
+	f->record.tag = span_of(f->bytes + w->entry.n, v->tag.n);
+	memcpy(f->record.key, v->key, FRAME_KEY_LEN);
+	mem_free(*place);
+	*place = f;
+	if (w->number >= atomic_load(&h->number))
+		atomic_store(&h->number, w->number + 1);
+	return true;
+}
+
+static bool load_waiting(struct held *h, const struct frame_view *v, struct buf *name)
+{
+	struct span rest = v->entries;
+	struct waits w;
+	while (next_waiting(&rest, &w))
+		if (!add_found(h, name_of(name, v->info, v->key, w.index), v, &w))
+			return false;
+	return true;
+}
+
+static void load_left(struct held *h, const struct frame_view *v, struct buf *name)
+{
+	static const uint8_t no_message[FRAME_KEY_LEN];
+	for (struct span s = v->entries; s.n >= LEFT_LEN; s = span_of(s.p + LEFT_LEN, s.n - LEFT_LEN))
+		mem_free(map_remove(h->found, name_of(name, v->info, s.p, be32_get(s.p + FRAME_KEY_LEN))));
+	/* The record was made when all else of the message was durable. */
+	if (memcmp(v->key, no_message, FRAME_KEY_LEN) != 0)
+		repeats_add(ingest_hub_repeats(h->hub), v->key);
+}
+
+static bool load_chunk(struct held *h, struct chunk *c, struct err *err)
+{
+	struct chunk_reader *r = chunk_reader_open(h->buffer, c, err);
+	struct frame_view v;
+	struct buf name;
+	enum chunk_read is = CHUNK_FAILED;
+	bool room = true;
+	if (!r)
+		return false;
+	buf_init(&name, INFO_MAX + LEFT_LEN);
+	while (room && (is = chunk_reader_next(r, &v, err)) == CHUNK_FRAME) {
+		if (v.info.n && v.info.p[0] == HELD_WAITS)
+			room = load_waiting(h, &v, &name);
+		else if (v.info.n && v.info.p[0] == HELD_LEFT)
+			load_left(h, &v, &name);
+	}
+	buf_free(&name);
+	chunk_reader_close(r);
+	return room ? is == CHUNK_END : err_set(err, "no memory for the events that wait in it");
+}
+
+static bool load_all(struct held *h, struct err *err)
+{
+	struct chunk **taken = NULL, *c;
+	struct buffer_stats stats = {.recovering = true};
+	size_t n = 0;
+	bool ok = true;
+	while (ok && stats.recovering) { /* what a crash left open is queued when it has been looked through */
+		buffer_stats(h->buffer, &stats);
+		while (ok && (c = buffer_take(h->buffer, stats.recovering ? 20 * NS_PER_MS : 0))) {
+			taken = mem_realloc(taken, (n + 1) * sizeof *taken);
+			taken[n++] = c;
+			ok = load_chunk(h, c, err);
+		}
+	}
+	for (size_t i = 0; i < n; i++)
+		buffer_release(h->buffer, taken[i]);
+	mem_free(taken);
+	return ok;
+}
+
+struct held *held_open(
+	const char *path, struct holder *const *holders, size_t n, struct ingest_hub *hub, struct err *err)
+{
+	struct buffer_options o = {
+		.name = "held events",
+		.path = path,
+		.chunk_limit_size = 4 << 20,
+		.total_limit_size = 256 << 20,
+		.pending_limit = 16 << 20,
+		.flush_mode = BUFFER_FLUSH_LAZY,
+		.overflow = BUFFER_BLOCK,
+	};
+	struct buffer_hooks hooks = {.on_durable = ingest_on_durable, .on_space = ingest_on_space, .arg = hub};
+	struct buffer *b = buffer_open(&o, &hooks, &vfs_posix, err);
+	if (!b) {
+		err_wrap(err, "the journal of events that wait for others cannot be opened");
+		return NULL;
+	}
+	struct held *h = mem_zalloc(sizeof *h);
+	*h = (struct held){.buffer = b, .hub = hub, .holders = holders, .holder_count = n, .found = map_new()};
+	atomic_store(&h->number, (uint64_t)clock_wall_ns());
+	pthread_mutex_init(&h->tidy_lock, NULL);
+	if (load_all(h, err)) {
+		for (size_t i = 0; i < n; i++)
+			holder_set_journal(holders[i], h);
+		return h;
+	}
+	err_wrap(err, "the journal of events that wait for others cannot be read");
+	held_close(h);
+	return NULL;
+}
+
+/* ---- in the worker's thread --------------------------------------------------------------------------------------------- */
+
+static int by_number(const void *a, const void *b)
+{
+	uint64_t x = (*(struct found *const *)a)->record.number, y = (*(struct found *const *)b)->record.number;
+	return (x > y) - (x < y);
+}
+
+static struct found **in_order(const struct held *h, size_t *n)
+{
+	struct found **v = mem_array(map_count(h->found) + 1, sizeof(struct found *));
+	struct map_iter i = {0};
+	*n = 0;
+	while (map_next(h->found, &i))
+		v[(*n)++] = i.value;
+	qsort(v, *n, sizeof(struct found *), by_number);
+	return v;
+}
+
+static void on_replayed(struct txn *t)
+{
+	struct held *h = (struct held *)((char *)t - offsetof(struct held, replay));
+	if (!txn_error(t))
+		atomic_store(&h->replayed, true);
+}
+
+/* What full buffers did not take waits in the feed, and nothing more is given to them until there is room. */
+static void close_feed(struct held *h)
+{
+	if (!feed_close(&h->feed))
+		log_debug(NULL, "events that waited for others wait for room in a buffer");
+}
+
+static void replay(struct held *h)
+{
+	size_t n, orphans = 0;
+	struct found **v = in_order(h, &n);
+	struct ingest *in = feed_open(&h->feed);
+	txn_begin(&h->replay, NULL, on_replayed);
+	ingest_set_txn(in, &h->replay);
+	for (size_t i = 0; i < n; i++) {
+		const struct held_record *r = &v[i]->record;
+		if (v[i]->holder) {
+			holder_replay(v[i]->holder, in, r);
+			continue;
+		}
+		ingest_dead(in, r->tag, r->entry, 1, "held_by_nobody", &h->replay);
+		orphans++;
+	}
+	ingest_set_txn(in, NULL);
+	close_feed(h);
+	txn_release(&h->replay);
+	if (n)
+		log_info(
+			NULL, "events that waited for others of their stream wait again", LOG_U("events", n - orphans));
+	if (orphans)
+		log_warn(NULL,
+			"events waited for others in a plugin that the configuration does not have any more (its @id "
+			"tells): they are dead letters now",
+			LOG_U("events", orphans));
+	mem_free(v);
+	map_free(h->found, mem_free);
+	h->found = NULL;
+}
+
+static void on_tick(void *arg)
+{
+	struct held *h = arg;
+	if (feed_is_blocked(&h->feed))
+		return;
+	struct ingest *in = feed_open(&h->feed);
+	for (size_t i = 0; i < h->holder_count; i++)
+		holder_tick(h->holders[i], in, false);
+	close_feed(h);
+}
+
+static void on_room(struct feed *f)
+{
+	(void)f;
+}
+
+static void begin(struct worker *w, void *arg)
+{
+	struct held *h = arg;
+	h->worker = w;
+	replay(h);
+	h->tick = worker_tick(w, on_tick, h);
+}
+
+static void end(struct worker *w, void *release)
+{
+	struct held *h = release;
+	(void)w;
+	worker_untick(h->tick);
+	if (!feed_is_blocked(&h->feed)) {
+		struct ingest *in = feed_open(&h->feed);
+		for (size_t i = 0; i < h->holder_count; i++)
+			holder_tick(h->holders[i], in, true);
+		close_feed(h);
+	}
+	feed_drop(&h->feed); /* what a full buffer did not take stays in the journal */
+}
+
+void held_end(struct held *h)
+{
+	if (!h || !h->worker)
+		return;
+	worker_call(h->worker, end, h);
+	h->worker = NULL;
+}
+
+/* ---- tidying up ----------------------------------------------------------------------------------------------------------- */
+
+struct copying {
+	struct txn txn; /* first */
+	sem_t durable;
+};
+
+static void on_copied(struct txn *t)
+{
+	sem_post(&((struct copying *)t)->durable);
+}
+
+/* Writes anew what still waits of a frame. Under the holder's lock, so that no record that something of it has left comes before. */
+static bool copy_frame(struct held *h, struct holder *holder, const struct frame_view *v, struct txn *t)
+{
+	struct held_frame f = {.kind = HELD_WAITS, .id = holder_id(holder), .tag = v->tag, .key = v->key};
+	struct span rest = v->entries;
+	struct buf entries;
+	struct waits w;
+	bool ok = true;
+	buf_init(&entries, rest.n);
+	holder_lock(holder);
+	for (const uint8_t *p = rest.p; next_waiting(&rest, &w); p = rest.p) {
+		if (!holder_has(holder, v->key, w.index))
+			continue;
+		buf_put(&entries, p, (size_t)(rest.p - p));
+		f.count++;
+	}
+	f.received_ns = v->received_ns;
+	f.entries = buf_span(&entries);
+	pthread_mutex_lock(&h->tidy_lock);
+	if (f.count)
+		ok = !entries.failed && !h->ended && held_append(h, &f, t);
+	pthread_mutex_unlock(&h->tidy_lock);
+	holder_unlock(holder);
+	buf_free(&entries);
+	return ok;
+}
+
+static bool copy_chunk(struct held *h, struct chunk *c, struct txn *t, struct err *err)
+{
+	struct chunk_reader *r = chunk_reader_open(h->buffer, c, err);
+	enum chunk_read is = CHUNK_FAILED;
+	struct frame_view v;
+	bool ok = true;
+	if (!r)
+		return false;
+	while (ok && (is = chunk_reader_next(r, &v, err)) == CHUNK_FRAME) {
+		struct holder *holder = v.info.n && v.info.p[0] == HELD_WAITS ? holder_of(h, v.info) : NULL;
+		ok = !holder || copy_frame(h, holder, &v, t);
+	}
+	chunk_reader_close(r);
+	return ok && is == CHUNK_END;
+}
+
+static void tidy(struct held *h, struct chunk *c)
+{
+	struct copying copying;
+	struct err err = {0};
+	sem_init(&copying.durable, 0, 0);
+	txn_begin(&copying.txn, NULL, on_copied);
+	bool copied = copy_chunk(h, c, &copying.txn, &err);
+	txn_release(&copying.txn);
+	while (sem_wait(&copying.durable) < 0)
+		;
+	sem_destroy(&copying.durable);
+	if (!copied || txn_error(&copying.txn))
+		buffer_retry(h->buffer, c, AGAIN_NS);
+	else
+		(void)buffer_commit(h->buffer, c, &err); /* it has logged why not */
+}
+
+static void *tidy_main(void *arg)
+{
+	struct held *h = arg;
+	pthread_setname_np(pthread_self(), "held");
+	for (;;) {
+		pthread_mutex_lock(&h->tidy_lock);
+		bool ended = h->ended;
+		pthread_mutex_unlock(&h->tidy_lock);
+		if (ended)
+			return NULL;
+		struct chunk *c = atomic_load(&h->replayed) ? buffer_take(h->buffer, NS_PER_S) : NULL;
+		if (c)
+			tidy(h, c);
+		else if (!atomic_load(&h->replayed))
+			usleep(20000);
+	}
+}
+
+bool held_start(struct held *h, struct worker *w, struct source *source, struct err *err)
+{
+	feed_init(&h->feed, source, w, on_room);
+	worker_call(w, begin, h);
+	int rc = pthread_create(&h->thread, NULL, tidy_main, h);
+	h->thread_runs = !rc;
+	return rc ? err_sys(err, rc, "the thread of the journal of held events cannot be started") : true;
+}
+
+void held_close(struct held *h)
+{
+	if (!h)
+		return;
+	pthread_mutex_lock(&h->tidy_lock);
+	h->ended = true;
+	pthread_mutex_unlock(&h->tidy_lock);
+	buffer_end_input(h->buffer);
+	buffer_end_output(h->buffer);
+	if (h->thread_runs)
+		pthread_join(h->thread, NULL);
+	buffer_close(h->buffer);
+	for (size_t i = 0; i < h->holder_count; i++)
+		holder_set_journal(h->holders[i], NULL);
+	map_free(h->found, mem_free);
+	pthread_mutex_destroy(&h->tidy_lock);
+	mem_free(h);
+}
