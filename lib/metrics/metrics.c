@@ -13,19 +13,38 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum kind { KIND_COUNTER, KIND_GAUGE, KIND_HISTOGRAM };
+#define CACHE_LINE 64u
+#define SHARDS	   8u /* of a histogram: threads that observe do not share a cache line */
+
+enum kind { KIND_COUNTER, KIND_GAUGE, KIND_HISTOGRAM, KIND_SUMMARY, KIND_REAL_COUNTER, KIND_REAL_GAUGE };
 
 static const char *const kind_names[] = {
 	[KIND_COUNTER] = "counter",
 	[KIND_GAUGE] = "gauge",
 	[KIND_HISTOGRAM] = "histogram",
+	[KIND_SUMMARY] = "summary",
+	[KIND_REAL_COUNTER] = "counter",
+	[KIND_REAL_GAUGE] = "gauge",
+};
+
+static const enum kind kind_of_type[] = {
+	[METRIC_COUNTER] = KIND_REAL_COUNTER,
+	[METRIC_GAUGE] = KIND_REAL_GAUGE,
+	[METRIC_SUMMARY] = KIND_SUMMARY,
+	[METRIC_HISTOGRAM] = KIND_HISTOGRAM,
+};
+
+/* What some threads have observed. */
+struct shard {
+	_Atomic double sum;
+	_Atomic uint64_t bucket[]; /* count + 1: those above the bound before and up to this one; the last is +Inf's */
 };
 
 struct histogram {
-	size_t count;		  /* of bounds */
-	double *bounds;		  /* ascending */
-	_Atomic uint64_t *bucket; /* count + 1: those above the bound before and up to this one; the last is +Inf's */
-	_Atomic double sum;
+	size_t count;	 /* of bounds */
+	double *bounds;	 /* ascending */
+	uint8_t *shards; /* SHARDS of them, so far apart that no two share a cache line */
+	size_t stride;	 /* bytes from one to the next */
 };
 
 struct metric {
@@ -36,7 +55,8 @@ struct metric {
 	union {
 		struct counter counter;
 		struct gauge gauge;
-		struct histogram histogram;
+		struct real real;
+		struct histogram *histogram; /* also a summary's, without bounds */
 	};
 };
 
@@ -62,16 +82,41 @@ struct metrics *metrics_new(void)
 	return m;
 }
 
+static struct shard *shard_of(const struct histogram *h, size_t i)
+{
+	return (struct shard *)(void *)(h->shards + i * h->stride);
+}
+
+static struct histogram *histogram_new(const double *bounds, size_t count)
+{
+	struct histogram *h = mem_zalloc(sizeof *h);
+	size_t size = sizeof(struct shard) + (count + 1) * sizeof(uint64_t);
+	h->count = count;
+	h->bounds = mem_array(count, sizeof *bounds);
+	h->stride = (size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE + CACHE_LINE;
+	h->shards = mem_array(SHARDS, h->stride);
+	for (size_t i = 0; i < count; i++) {
+		assert(i == 0 || bounds[i] > bounds[i - 1]);
+		h->bounds[i] = bounds[i];
+	}
+	return h;
+}
+
+static void histogram_free(struct histogram *h)
+{
+	mem_free(h->bounds);
+	mem_free(h->shards);
+	mem_free(h);
+}
+
 void metrics_free(struct metrics *m)
 {
 	if (!m)
 		return;
 	for (size_t i = 0; i < m->n; i++) {
 		struct metric *x = m->v[i];
-		if (x->kind == KIND_HISTOGRAM) {
-			mem_free(x->histogram.bounds);
-			mem_free(x->histogram.bucket);
-		}
+		if (x->kind == KIND_HISTOGRAM || x->kind == KIND_SUMMARY)
+			histogram_free(x->histogram);
 		mem_free(x->name);
 		mem_free(x->labels);
 		mem_free(x->help);
@@ -179,36 +224,123 @@ struct histogram *metrics_histogram(
 	bool is_new;
 	pthread_mutex_lock(&m->lock);
 	struct metric *x = add(m, KIND_HISTOGRAM, name, labels, help, &is_new);
-	struct histogram *h = &x->histogram;
-	if (is_new) {
-		h->count = count;
-		h->bounds = mem_array(count, sizeof *bounds);
-		h->bucket = mem_array(count + 1, sizeof *h->bucket);
-		for (size_t i = 0; i < count; i++) {
-			assert(i == 0 || bounds[i] > bounds[i - 1]);
-			h->bounds[i] = bounds[i];
-		}
-	}
+	if (is_new)
+		x->histogram = histogram_new(bounds, count);
 	pthread_mutex_unlock(&m->lock);
-	return h;
+	return x->histogram;
+}
+
+struct histogram *metrics_summary(struct metrics *m, const char *name, const char *labels, const char *help)
+{
+	bool is_new;
+	pthread_mutex_lock(&m->lock);
+	struct metric *x = add(m, KIND_SUMMARY, name, labels, help, &is_new);
+	if (is_new)
+		x->histogram = histogram_new(NULL, 0);
+	pthread_mutex_unlock(&m->lock);
+	return x->histogram;
+}
+
+struct real *metrics_real(
+	struct metrics *m, enum metric_type type, const char *name, const char *labels, const char *help)
+{
+	bool is_new;
+	pthread_mutex_lock(&m->lock);
+	struct metric *x = add(m, kind_of_type[type], name, labels, help, &is_new);
+	pthread_mutex_unlock(&m->lock);
+	return &x->real;
+}
+
+/* One of that name, NULL if there is none. The lock is held. */
+static const struct metric *any_of(const struct metrics *m, const char *name)
+{
+	bool found;
+	size_t at = find(m, name, "", &found); /* no labels sort before all others */
+	return at < m->n && strcmp(m->v[at]->name, name) == 0 ? m->v[at] : NULL;
+}
+
+bool metrics_has(struct metrics *m, const char *name)
+{
+	pthread_mutex_lock(&m->lock);
+	bool has = any_of(m, name) != NULL;
+	pthread_mutex_unlock(&m->lock);
+	return has;
+}
+
+bool metrics_name_fits(struct metrics *m, enum metric_type type, const char *name)
+{
+	if (!name_is_good(name))
+		return false;
+	pthread_mutex_lock(&m->lock);
+	const struct metric *x = any_of(m, name);
+	bool fits = !x || x->kind == kind_of_type[type];
+	pthread_mutex_unlock(&m->lock);
+	return fits;
+}
+
+bool metrics_label_fits(const char *key)
+{
+	return name_is_good(key) && !strchr(key, ':');
+}
+
+/* Which cells the calling thread adds to. */
+static unsigned my_shard(void)
+{
+	static _Atomic unsigned threads;
+	static _Thread_local unsigned mine; /* 0: not chosen yet */
+	if (!mine)
+		mine = 1 + atomic_fetch_add_explicit(&threads, 1, memory_order_relaxed) % SHARDS;
+	return mine - 1;
+}
+
+static void add_real(_Atomic double *to, double v)
+{
+	double old = atomic_load_explicit(to, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(to, &old, old + v, memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
+void real_add(struct real *r, double v)
+{
+	add_real(&r->v, v);
 }
 
 void histogram_observe(struct histogram *h, double seconds, uint64_t times)
 {
+	struct shard *mine = shard_of(h, my_shard());
 	size_t i = 0;
 	while (i < h->count && seconds > h->bounds[i])
 		i++;
-	atomic_fetch_add_explicit(&h->bucket[i], times, memory_order_relaxed);
-	double sum = atomic_load_explicit(&h->sum, memory_order_relaxed);
-	while (!atomic_compare_exchange_weak_explicit(
-		&h->sum, &sum, sum + seconds * (double)times, memory_order_relaxed, memory_order_relaxed))
-		;
+	atomic_fetch_add_explicit(&mine->bucket[i], times, memory_order_relaxed);
+	add_real(&mine->sum, seconds * (double)times);
+}
+
+void histogram_set(struct histogram *h, const uint64_t *buckets, double sum)
+{
+	for (size_t i = 0; i <= h->count; i++)
+		atomic_store_explicit(&shard_of(h, 0)->bucket[i], buckets[i], memory_order_relaxed);
+	atomic_store_explicit(&shard_of(h, 0)->sum, sum, memory_order_relaxed);
+}
+
+static uint64_t bucket_of(const struct histogram *h, size_t i)
+{
+	uint64_t n = 0;
+	for (size_t k = 0; k < SHARDS; k++)
+		n += atomic_load_explicit(&shard_of(h, k)->bucket[i], memory_order_relaxed);
+	return n;
+}
+
+static double sum_of(const struct histogram *h)
+{
+	double sum = 0;
+	for (size_t k = 0; k < SHARDS; k++)
+		sum += atomic_load_explicit(&shard_of(h, k)->sum, memory_order_relaxed);
+	return sum;
 }
 
 /* A label's value may come from a peer: the format wants UTF-8 and three characters escaped. */
-static void put_label_value(struct buf *b, const char *value)
+static void put_label_value(struct buf *b, struct span s)
 {
-	struct span s = span_str(value);
 	for (size_t i = 0; i < s.n;) {
 		size_t len = utf8_len(s.p + i, s.n - i);
 		if (len == 0) {
@@ -226,17 +358,21 @@ static void put_label_value(struct buf *b, const char *value)
 	}
 }
 
+void metrics_put_label(struct buf *b, const char *key, struct span value)
+{
+	buf_printf(b, "%s%s=\"", b->n ? "," : "", key);
+	put_label_value(b, value);
+	buf_put_byte(b, '"');
+}
+
 char *metrics_labels(const char *key, ...)
 {
 	struct buf b;
 	buf_init(&b, 1 << 20);
 	va_list ap;
 	va_start(ap, key);
-	for (const char *k = key; k; k = va_arg(ap, const char *)) {
-		buf_printf(&b, "%s%s=\"", b.n ? "," : "", k);
-		put_label_value(&b, va_arg(ap, const char *));
-		buf_put_byte(&b, '"');
-	}
+	for (const char *k = key; k; k = va_arg(ap, const char *))
+		metrics_put_label(&b, k, span_str(va_arg(ap, const char *)));
 	va_end(ap);
 	char *text = buf_take(&b);
 	buf_free(&b);
@@ -300,10 +436,12 @@ static void put_name(struct buf *b, const struct metric *x, const char *suffix)
 
 static void put_histogram(struct buf *b, const struct metric *x)
 {
-	const struct histogram *h = &x->histogram;
+	const struct histogram *h = x->histogram;
 	uint64_t sum = 0;
 	for (size_t i = 0; i <= h->count; i++) {
-		sum += atomic_load_explicit(&h->bucket[i], memory_order_relaxed);
+		sum += bucket_of(h, i);
+		if (x->kind == KIND_SUMMARY)
+			continue;
 		buf_printf(b, "%s_bucket{%s%sle=\"", x->name, x->labels, *x->labels ? "," : "");
 		if (i < h->count)
 			put_real(b, h->bounds[i]);
@@ -312,7 +450,7 @@ static void put_histogram(struct buf *b, const struct metric *x)
 		buf_printf(b, "\"} %llu\n", (unsigned long long)sum);
 	}
 	put_name(b, x, "_sum");
-	put_real(b, atomic_load_explicit(&h->sum, memory_order_relaxed));
+	put_real(b, sum_of(h));
 	buf_put_byte(b, '\n');
 	put_name(b, x, "_count"); /* +Inf's number, even while others observe */
 	buf_printf(b, "%llu\n", (unsigned long long)sum);
@@ -329,6 +467,13 @@ static void put_metric(struct buf *b, const struct metric *x)
 		put_name(b, x, "");
 		buf_printf(b, "%lld\n", (long long)gauge_get(&x->gauge));
 		return;
+	case KIND_REAL_COUNTER:
+	case KIND_REAL_GAUGE:
+		put_name(b, x, "");
+		put_real(b, real_get(&x->real));
+		buf_put_byte(b, '\n');
+		return;
+	case KIND_SUMMARY:
 	case KIND_HISTOGRAM:
 		put_histogram(b, x);
 		return;
