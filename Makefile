@@ -109,6 +109,8 @@ $B/%.o: %.c Makefile | deps-check
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+$B/server/status_page.o: server/page/status.html
+
 $B/%.avx2.o: %.c Makefile | deps-check
 	$(call say,CC,"$< (avx2)")
 	$(Q)mkdir -p $(@D)

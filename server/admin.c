@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
@@ -16,13 +17,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HEADERS_MAX	(16 << 10)
-#define BODY_MAX	(1 << 20)
-#define CONNECTIONS_MAX 64
-#define IDLE_SECONDS	10 /* without a byte in either direction */
-#define REQUEST_SECONDS 30 /* from the connection or the last request to the end of the next one */
-#define SWEEP_MS	250
-#define BACKLOG		128
+#define HEADERS_MAX	  (16 << 10)
+#define BODY_MAX	  (1 << 20)
+#define CONNECTIONS_MAX	  64
+#define IDLE_SECONDS	  10 /* without a byte in either direction */
+#define REQUEST_SECONDS	  30 /* from the connection or the last request to the end of the next one */
+#define SWEEP_MS	  250
+#define STREAM_UNSENT_MAX (1u << 20)
+#define BACKLOG		  128
 
 struct route {
 	char *method; /* "*" = any */
@@ -56,10 +58,18 @@ struct admin {
 	size_t route_count;
 	struct connection connections[CONNECTIONS_MAX];
 	size_t connection_count;
-	bool paused; /* the listeners, because all places are taken */
+	bool paused;  /* the listeners, because all places are taken */
+	SSL_CTX *tls; /* NULL = plain */
+};
+
+struct admin_stream {
+	struct evhttp_request *ev;
+	void (*on_gone)(void *arg);
+	void *arg;
 };
 
 struct admin_request {
+	struct admin *admin;
 	struct evhttp_request *ev;
 	const char *method, *path;
 	struct evkeyvalq query;
@@ -112,11 +122,26 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 		evtimer_del(a->sweep);
 }
 
+static struct bufferevent *new_bufferevent(const struct admin *a, struct event_base *base)
+{
+	if (!a->tls)
+		return bufferevent_socket_new(base, -1, 0);
+	SSL *ssl = SSL_new(a->tls);
+	struct bufferevent *bev = ssl ? bufferevent_openssl_socket_new(
+						base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE)
+				      : NULL;
+	if (bev)
+		bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
+	else
+		SSL_free(ssl);
+	return bev;
+}
+
 static struct bufferevent *on_connection(struct event_base *base, void *arg)
 {
 	struct admin *a = arg;
 	struct timeval interval = {.tv_usec = SWEEP_MS * 1000};
-	struct bufferevent *bev = bufferevent_socket_new(base, -1, 0);
+	struct bufferevent *bev = new_bufferevent(a, base);
 	if (!bev)
 		return NULL;
 	for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
@@ -136,12 +161,17 @@ static struct bufferevent *on_connection(struct event_base *base, void *arg)
 	return bev;
 }
 
-static void restart_deadline(struct admin *a, struct evhttp_connection *evcon)
+static void set_deadline(struct admin *a, struct evhttp_connection *evcon, int64_t at_ns)
 {
 	struct bufferevent *bev = evhttp_connection_get_bufferevent(evcon);
 	for (size_t i = 0; i < CONNECTIONS_MAX; i++)
 		if (a->connections[i].bev == bev)
-			a->connections[i].deadline_ns = clock_mono_ns() + REQUEST_SECONDS * NS_PER_S;
+			a->connections[i].deadline_ns = at_ns;
+}
+
+static int64_t request_deadline(void)
+{
+	return clock_mono_ns() + REQUEST_SECONDS * NS_PER_S;
 }
 
 /* ---- requests ---- */
@@ -221,7 +251,8 @@ static void on_request(struct evhttp_request *ev, void *arg)
 	struct admin *a = arg;
 	struct admin_request r = {.ev = ev, .method = method_name(evhttp_request_get_command(ev))};
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(ev);
-	restart_deadline(a, evhttp_request_get_connection(ev));
+	r.admin = a;
+	set_deadline(a, evhttp_request_get_connection(ev), request_deadline());
 	r.path = uri ? evhttp_uri_get_path(uri) : NULL;
 	if (!r.path)
 		r.path = "";
@@ -277,18 +308,27 @@ struct span admin_body(struct admin_request *r)
 	return span_of(p, p ? n : 0);
 }
 
+void admin_add_header(struct admin_request *r, const char *name, const char *value)
+{
+	evhttp_add_header(evhttp_request_get_output_headers(r->ev), name, value);
+}
+
+static void add_common_headers(struct admin_request *r)
+{
+	admin_add_header(r, "Cache-Control", "no-store");
+	admin_add_header(r, "X-Content-Type-Options", "nosniff");
+}
+
 void admin_reply(struct admin_request *r, int status, const char *content_type, struct span body)
 {
-	struct evkeyvalq *headers = evhttp_request_get_output_headers(r->ev);
 	char length[24];
 	if (r->answered)
 		return;
 	r->answered = true;
 	snprintf(length, sizeof length, "%zu", body.n);
-	evhttp_add_header(headers, "Content-Type", content_type);
-	evhttp_add_header(headers, "Content-Length", length);
-	evhttp_add_header(headers, "Cache-Control", "no-store");
-	evhttp_add_header(headers, "X-Content-Type-Options", "nosniff");
+	admin_add_header(r, "Content-Type", content_type);
+	admin_add_header(r, "Content-Length", length);
+	add_common_headers(r);
 	struct evbuffer *out = evhttp_request_get_output_buffer(r->ev);
 	if (strcmp(r->method, "HEAD") != 0 && evbuffer_add(out, body.p, body.n) != 0) {
 		evhttp_send_error(r->ev, HTTP_INTERNAL, NULL); /* no memory for the body */
@@ -297,7 +337,59 @@ void admin_reply(struct admin_request *r, int status, const char *content_type, 
 	evhttp_send_reply(r->ev, status, NULL, NULL);
 }
 
+/* ---- streams ---- */
+
+static void on_stream_gone(struct evhttp_connection *evcon, void *arg)
+{
+	struct admin_stream *s = arg;
+	(void)evcon;
+	s->on_gone(s->arg);
+	mem_free(s);
+}
+
+struct admin_stream *admin_reply_stream(
+	struct admin_request *r, const char *content_type, void (*on_gone)(void *arg), void *arg)
+{
+	struct evhttp_connection *evcon = evhttp_request_get_connection(r->ev);
+	struct admin_stream *s = mem_zalloc(sizeof *s);
+	*s = (struct admin_stream){.ev = r->ev, .on_gone = on_gone, .arg = arg};
+	r->answered = true;
+	set_deadline(r->admin, evcon, INT64_MAX); /* a client that does not read ends by the time without a byte */
+	admin_add_header(r, "Content-Type", content_type);
+	add_common_headers(r);
+	evhttp_connection_set_closecb(evcon, on_stream_gone, s);
+	evhttp_send_reply_start(r->ev, 200, "OK");
+	return s;
+}
+
+bool admin_stream_send(struct admin_stream *s, struct span piece)
+{
+	struct evhttp_connection *evcon = evhttp_request_get_connection(s->ev);
+	struct evbuffer *unsent = bufferevent_get_output(evhttp_connection_get_bufferevent(evcon));
+	if (evbuffer_get_length(unsent) > STREAM_UNSENT_MAX)
+		return false;
+	struct evbuffer *b = evbuffer_new();
+	bool ok = b && evbuffer_add(b, piece.p, piece.n) == 0;
+	if (ok)
+		evhttp_send_reply_chunk(s->ev, b);
+	if (b)
+		evbuffer_free(b);
+	return ok;
+}
+
+void admin_stream_end(struct admin_stream *s)
+{
+	evhttp_connection_set_closecb(evhttp_request_get_connection(s->ev), NULL, NULL);
+	evhttp_send_reply_end(s->ev);
+	mem_free(s);
+}
+
 /* ---- the server ---- */
+
+void admin_use_tls(struct admin *a, SSL_CTX *tls)
+{
+	a->tls = tls;
+}
 
 struct admin *admin_new(struct event_base *base)
 {

@@ -3,13 +3,15 @@
  * thread that runs its event base (the main thread), like every function here.
  *
  * It answers what is routed and nothing else: no files, no folders. What a client may cost is bounded: headers 16 KiB, body 1 MiB, 64
- * connections (further ones wait in the backlog), 10 s without a byte, 30 s for a whole request.
+ * connections (further ones wait in the backlog), 10 s without a byte, 30 s for a whole request (a stream may last).
  */
 #ifndef WEIR_ADMIN_H
 #define WEIR_ADMIN_H
 
 #include "base/err.h"
 #include "base/span.h"
+
+#include <openssl/ssl.h>
 
 struct event_base;
 
@@ -30,6 +32,9 @@ void admin_free(struct admin *a);
  * NULL, "" or "*" for all. Port 0: the system chooses, admin_port tells which. "::" also takes IPv4 where the system lets it.
  */
 bool admin_listen(struct admin *a, const char *bind, uint16_t port, struct err *err);
+
+/* TLS for all connections from now on. The context is not taken, and must live as long. */
+void admin_use_tls(struct admin *a, SSL_CTX *tls);
 
 /* The port of the i-th listener, in the order of the calls; 0 if there is no such listener. */
 uint16_t admin_port(const struct admin *a, size_t i);
@@ -55,7 +60,21 @@ const char *admin_query(struct admin_request *r, const char *name);
 /* What was sent as the request's body. */
 struct span admin_body(struct admin_request *r);
 
+/* One more header of the answer; before it. */
+void admin_add_header(struct admin_request *r, const char *name, const char *value);
+
 /* Sends the answer (of a HEAD only its headers). `body` is copied. */
 void admin_reply(struct admin_request *r, int status, const char *content_type, struct span body);
+
+/*
+ * An answer in pieces, instead of admin_reply. It ends with admin_stream_end, or when the client goes away or does not read: then on_gone(arg) is called,
+ * and the stream is no more.
+ */
+struct admin_stream;
+struct admin_stream *admin_reply_stream(
+	struct admin_request *r, const char *content_type, void (*on_gone)(void *arg), void *arg);
+/* False: the client has not read what was sent before (1 MiB of it), and does not get this piece. Does not call on_gone. */
+bool admin_stream_send(struct admin_stream *s, struct span piece);
+void admin_stream_end(struct admin_stream *s);
 
 #endif

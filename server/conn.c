@@ -3,7 +3,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ingest.h"
+#include "senders.h"
 #include "transport_conf.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -49,6 +52,7 @@ struct conn {
 	size_t out_at; /* bytes of `out` that are sent */
 	int64_t stuck_ns, last_read_ns, deadline_ns;
 	struct peer peer;
+	struct sender *sender;
 	char cert_name[128];
 };
 
@@ -343,6 +347,7 @@ static void read_turn(struct conn *c)
 		if (io != IO_OK)
 			return;
 		c->last_read_ns = clock_mono_ns();
+		sender_add_bytes(c->sender, got);
 		total += got;
 	}
 }
@@ -563,6 +568,8 @@ struct conn *conn_new(struct conn_group *g, int fd, const struct peer *peer, SSL
 		.in_want = 1};
 	c->state = tls ? CONN_HANDSHAKE : CONN_OPEN;
 	c->last_read_ns = clock_mono_ns();
+	const struct watch *watch = ingest_watch(worker_ingest(g->worker));
+	c->sender = sender_open(watch ? watch->senders : NULL, g->id, peer->ip);
 	buf_init(&c->out, 16u << 20);
 	c->next = g->first;
 	c->prev = &g->first;
@@ -626,6 +633,7 @@ void conn_release(struct conn *c)
 	if (--c->holds)
 		return;
 	c->ops->on_free(c);
+	sender_close(c->sender);
 	drop_buffer(c);
 	buf_free(&c->out);
 	mem_free(c);
@@ -658,6 +666,11 @@ void conn_abort(struct conn *c)
 bool conn_is_ending(const struct conn *c)
 {
 	return c->state == CONN_GONE || c->state == CONN_CLOSING;
+}
+
+struct sender *conn_sender(struct conn *c)
+{
+	return c->sender;
 }
 
 void *conn_session(struct conn *c)

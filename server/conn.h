@@ -70,6 +70,10 @@ struct worker *conn_worker(struct conn *c);
 /* The name in the peer's certificate (CN); "" if there is none. */
 const char *conn_cert_name(struct conn *c);
 
+/* Who counts what the peer sends (senders.h); bytes are counted already. NULL = nobody. */
+struct sender;
+struct sender *conn_sender(struct conn *c);
+
 /* Stops and goes on reading. While paused no callback but on_deadline comes. Going on gives bytes that are there already again. */
 void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);

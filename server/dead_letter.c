@@ -3,9 +3,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "dead_samples.h"
 #include "durable.h"
 #include "ingest.h"
 #include "record/msgpack_scan.h"
+#include "watch.h"
 
 #include <msgpack.h>
 #include <errno.h>
@@ -15,6 +17,8 @@
 struct dead_letters {
 	struct buffer *buffer;
 	struct metrics *metrics;
+	struct dead_samples *samples; /* NULL = nobody looks */
+	_Atomic uint64_t total;	      /* events */
 };
 
 static int pack_write(void *data, const char *p, size_t n)
@@ -103,6 +107,7 @@ struct dead_letters *dead_letters_open(const char *path, uint64_t limit_bytes, b
 	struct dead_letters *d = mem_zalloc(sizeof *d);
 	d->buffer = b;
 	d->metrics = m;
+	d->samples = ingest_hub_watch(hub) ? ingest_hub_watch(hub)->dead_samples : NULL;
 	return d;
 }
 
@@ -131,6 +136,17 @@ static struct counter *counter_of(struct dead_letters *d, const char *plugin, co
 void dead_letters_count(struct dead_letters *d, const char *plugin, const char *reason, uint64_t events)
 {
 	counter_add(counter_of(d, plugin, reason), events);
+	atomic_fetch_add(&d->total, events);
+}
+
+uint64_t dead_letters_total(const struct dead_letters *d)
+{
+	return atomic_load(&d->total);
+}
+
+void dead_letters_sample(struct dead_letters *d, const struct frame *f)
+{
+	dead_samples_add(d->samples, f);
 }
 
 /* ---- burial ---------------------------------------------------------------------------------------------------- */
@@ -169,9 +185,13 @@ bool dead_letters_bury(struct dead_letters *d, struct frame *list, struct err *e
 {
 	size_t tallies;
 	struct tally *tally = count_up(d, list, &tallies);
+	for (const struct frame *f = list; f; f = f->next)
+		dead_letters_sample(d, f);
 	bool ok = durable_append(d->buffer, list, (struct span){0}, 0, err);
-	for (size_t i = 0; i < tallies && ok; i++)
+	for (size_t i = 0; i < tallies && ok; i++) {
 		counter_add(tally[i].counter, tally[i].events);
+		atomic_fetch_add(&d->total, tally[i].events);
+	}
 	mem_free(tally);
 	if (!ok && err->code == EAGAIN)
 		return err_set(err, "the store of dead letters is full or its disk fails: look at what is in it with "

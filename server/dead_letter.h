@@ -45,6 +45,11 @@ struct buffer *dead_letters_buffer(struct dead_letters *d);
 /* Counts and, for the first of each reason and then at times, tells a sample in the log. Any thread. */
 void dead_letters_count(struct dead_letters *d, const char *plugin, const char *reason, uint64_t events);
 
+/* How many events became dead letters since the start. Any thread. */
+uint64_t dead_letters_total(const struct dead_letters *d);
+/* Shows the frame to those who look (dead_samples.h). Any thread. */
+void dead_letters_sample(struct dead_letters *d, const struct frame *f);
+
 /*
  * For flush threads: stores the frames (made with frame_new(FRAME_DEAD, ...)) and waits until they are durable. False: they are not; err. Takes
  * the list.

@@ -8,6 +8,35 @@
 
 enum filled { FILLED, FILL_END, FILL_FAILED };
 
+#define SAME_TIME_NS (5 * NS_PER_MS)
+
+/* Notes when events came that the request now has. */
+static void note_arrival(struct flusher *t, int64_t received_ns, size_t count)
+{
+	struct arrival *last = t->arrival_count ? &t->arrivals[t->arrival_count - 1] : NULL;
+	if (!count)
+		return;
+	if (last && received_ns >= last->received_ns && received_ns - last->received_ns < SAME_TIME_NS) {
+		last->count += (uint32_t)count;
+		return;
+	}
+	if (t->arrival_count == t->arrival_cap) {
+		t->arrival_cap = t->arrival_cap ? t->arrival_cap * 2 : 64;
+		t->arrivals = mem_realloc(t->arrivals, t->arrival_cap * sizeof *t->arrivals);
+	}
+	t->arrivals[t->arrival_count++] = (struct arrival){.received_ns = received_ns, .count = (uint32_t)count};
+}
+
+/* The request was answered item by item: how old its events were by then. */
+static void observe_ages(const struct flusher *t)
+{
+	int64_t now = clock_wall_ns();
+	for (size_t i = 0; i < t->arrival_count; i++) {
+		int64_t age = now - t->arrivals[i].received_ns;
+		histogram_observe(t->es->age, age > 0 ? (double)age / 1e9 : 0, t->arrivals[i].count);
+	}
+}
+
 /* What was rejected for now goes first. */
 static enum filled fill_pending(struct flusher *t, struct bulk_body *body)
 {
@@ -39,6 +68,7 @@ static enum filled fill(struct flusher *t, struct bulk_body *body)
 	struct frame_view f;
 	struct err err;
 	bulk_body_clear(body);
+	t->arrival_count = 0;
 	if (clock_mono_ns() < atomic_load(&t->es->small_until_ns))
 		bulk_body_keep_under(body, atomic_load(&t->es->small_bytes));
 	t->next_offset = t->progress.next_offset;
@@ -58,7 +88,9 @@ static enum filled fill(struct flusher *t, struct bulk_body *body)
 				       ? FILLED
 				       : FILL_END;
 		uint32_t first = f.offset == t->next_offset ? t->next_index : 0, next;
+		size_t before = bulk_body_count(body);
 		enum bulk_add added = bulk_body_add(body, &f, first, UINT32_MAX, &next);
+		note_arrival(t, f.received_ns, bulk_body_count(body) - before);
 		t->next_offset = f.offset;
 		t->next_index = next;
 		if (added == BULK_FULL)
@@ -147,6 +179,7 @@ static enum flush_result flush_requests(struct flusher *t)
 			return ended(posted);
 		if (!elasticsearch_conclude(t))
 			return FLUSH_HOLD;
+		observe_ages(t);
 		if (!go_on(t, bulk_body_count(body)))
 			return FLUSH_RETRY;
 	}
@@ -200,6 +233,7 @@ void elasticsearch_flush_close(void *thread)
 	buf_free(&t->url);
 	buf_free(&t->slice);
 	mem_free(t->again);
+	mem_free(t->arrivals);
 	mem_free(t);
 }
 

@@ -28,13 +28,19 @@ struct elasticsearch {
 			*failed_requests;
 		struct gauge *limit;
 	} n;
-	struct histogram *latency;
+	struct histogram *latency, *age;
 	struct log_limit log_reject, log_hold, log_split, log_progress;
 };
 
 /* What one request has come to; counted when all of it was answered. */
 struct tally {
 	uint64_t indexed, duplicates, failure_store;
+};
+
+/* Events of the request at hand that came at about the same time. */
+struct arrival {
+	int64_t received_ns;
+	uint32_t count;
 };
 
 /* A flush thread's own. */
@@ -56,6 +62,8 @@ struct flusher {
 	size_t pending_used;	     /* entries of progress.pending that are held, or in the request at hand */
 	struct chunk_pending *again; /* items of it that are to be sent again */
 	size_t again_count, again_cap, held_count;
+	struct arrival *arrivals;
+	size_t arrival_count, arrival_cap;
 	struct tally tally;
 	struct frame *dead; /* its dead letters */
 	size_t dead_count, refused_whole;

@@ -126,6 +126,7 @@ bool elasticsearch_conclude(struct flusher *t)
 	if (ok) {
 		counter_add(es->n.indexed, t->tally.indexed);
 		counter_add(es->n.duplicates, t->tally.duplicates);
+		counter_add(es->output->n.delivered, t->tally.indexed + t->tally.duplicates);
 		counter_add(es->n.failure_store, t->tally.failure_store);
 	}
 	t->tally = (struct tally){0};

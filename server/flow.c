@@ -23,6 +23,7 @@
 
 #define HOLD_NS	    (30 * NS_PER_S) /* between tries while somebody has to mend something */
 #define WAIT_MIN_NS (50 * NS_PER_MS)
+#define SLOW_NS	    (20 * NS_PER_S) /* a chunk that takes longer counts as slow, as by fluentd's slow_flush_log_threshold */
 
 /* All flush threads pass here before they take a chunk. */
 struct gate {
@@ -58,6 +59,7 @@ struct flow {
 	atomic_bool stopping;
 	int stop_fd;
 	struct gate gate;
+	_Atomic uint64_t writes, slow_writes, write_ns;
 	struct {
 		struct counter *chunks_done, *retries, *blocked, *down, *to_secondary, *given_up;
 	} n;
@@ -476,12 +478,27 @@ static bool give_up(struct flow *f, struct chunk *c, const struct chunk_info *in
 	return true;
 }
 
+static enum flush_result timed_flush(
+	struct flow *f, struct flush_thread *t, struct chunk *c, struct flush_report *report)
+{
+	int64_t begin = clock_mono_ns();
+	enum flush_result result = f->output->plugin->output->flush(t->own, c, report);
+	int64_t took = clock_mono_ns() - begin;
+	atomic_fetch_add(&f->writes, 1);
+	atomic_fetch_add(&f->write_ns, (uint64_t)took);
+	if (took > SLOW_NS)
+		atomic_fetch_add(&f->slow_writes, 1);
+	return result;
+}
+
 static void flush_chunk(struct flow *f, struct flush_thread *t, struct chunk *c)
 {
 	struct flush_report report = {.retry_after_ns = -1};
 	struct chunk_info info;
-	enum flush_result result = f->output->plugin->output->flush(t->own, c, &report);
+	enum flush_result result = timed_flush(f, t, c, &report);
 	chunk_info(c, &info);
+	if (result == FLUSH_DONE && !f->output->plugin->output->counts_delivered)
+		counter_add(f->output->n.delivered, info.records);
 	enum retry_verdict verdict = result == FLUSH_DONE ? RETRY_AGAIN : judge(f, &info, result);
 	bool elsewhere = verdict == RETRY_SECONDARY && deliver_to_secondary(f, t, c, &info, report.reason);
 	if (elsewhere && (result == FLUSH_DOWN || result == FLUSH_HOLD)) {
@@ -600,7 +617,17 @@ void flow_status(struct flow *f, struct flow_status *s)
 	s->down = g->down;
 	s->holding = g->holding;
 	s->failures = g->failures;
+	s->since_ns = g->down ? clock_wall_ns() - (clock_mono_ns() - g->since_ns) : 0;
 	s->next_try_ns = g->down ? clock_wall_ns() + (g->next_try_ns - clock_mono_ns()) : 0;
 	memcpy(s->reason, g->reason, sizeof s->reason);
 	pthread_mutex_unlock(&g->lock);
+	s->total_limit_size = f->options.total_limit_size;
+	s->chunks_done = counter_get(f->n.chunks_done);
+	s->chunk_retries = counter_get(f->n.retries);
+	s->outages = counter_get(f->n.down);
+	s->to_secondary = counter_get(f->n.to_secondary);
+	s->given_up = counter_get(f->n.given_up);
+	s->writes = atomic_load(&f->writes);
+	s->slow_writes = atomic_load(&f->slow_writes);
+	s->write_ms = atomic_load(&f->write_ns) / NS_PER_MS;
 }

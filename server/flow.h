@@ -59,6 +59,10 @@ struct flow_status {
 	unsigned failures;   /* in a row */
 	int64_t next_try_ns; /* wall clock; 0 = now */
 	char reason[512];    /* of the last failure; "" after a success */
+	int64_t since_ns;    /* wall clock: the first of the failures in a row; 0 = none */
+	uint64_t chunks_done, chunk_retries, outages, to_secondary, given_up; /* since the start */
+	uint64_t total_limit_size;					      /* bytes */
+	uint64_t writes, slow_writes, write_ms; /* chunks that were given to the output, over 20 s; time spent on it */
 };
 void flow_status(struct flow *f, struct flow_status *s);
 

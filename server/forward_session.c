@@ -6,6 +6,7 @@
 #include "forward_key.h"
 #include "inject.h"
 #include "resolver.h"
+#include "senders.h"
 
 #include <openssl/rand.h>
 #include <string.h>
@@ -22,6 +23,7 @@ struct ack {
 	struct txn txn; /* first: txn_done is handed it */
 	struct ack *next;
 	struct session *session;
+	int64_t since_ns; /* monotonic: its last byte had come */
 	bool done, json;
 	uint32_t chunk_len;
 	uint8_t chunk[];
@@ -134,7 +136,7 @@ static void not_stored(struct session *s, int error)
 	s->mute = true;
 }
 
-static void send_ack(struct session *s, const struct ack *a)
+static void send_ack(struct session *s, const struct ack *a, int64_t now_ns)
 {
 	struct buf *out = conn_out(s->conn);
 	if (conn_unsent(s->conn) >= UNSENT_MAX && s->throw_acks) {
@@ -147,6 +149,7 @@ static void send_ack(struct session *s, const struct ack *a)
 		return;
 	}
 	counter_add(s->shared->n.acks, 1);
+	histogram_observe(s->shared->n.ack_seconds, (double)(now_ns - a->since_ns) / 1e9, 1);
 }
 
 /* In the order of arrival; those behind one that is not durable yet wait for it. */
@@ -154,6 +157,7 @@ static void deliver_flush(struct mail *m)
 {
 	struct session *s = (struct session *)((char *)m - offsetof(struct session, flush));
 	struct conn *c = s->conn;
+	int64_t now_ns = clock_mono_ns();
 	s->flush_queued = false;
 	while (s->first && s->first->done) {
 		struct ack *a = s->first;
@@ -166,7 +170,7 @@ static void deliver_flush(struct mail *m)
 			s->state = SESSION_ENDING;
 		}
 		if (!s->mute && !conn_is_ending(c))
-			send_ack(s, a);
+			send_ack(s, a, now_ns);
 		mem_free(a);
 		conn_release(c); /* there is one more hold: the flush's */
 	}
@@ -197,6 +201,7 @@ static struct ack *owe_ack(struct session *s, const struct forward_msg *m)
 	struct ack *a = mem_alloc(sizeof *a + m->chunk.n);
 	a->next = NULL;
 	a->session = s;
+	a->since_ns = clock_mono_ns();
 	a->done = false;
 	a->json = m->json;
 	a->chunk_len = (uint32_t)m->chunk.n;
@@ -313,6 +318,7 @@ static void take_events(struct session *s, const struct forward_msg *m, struct a
 	counter_add(source->n.messages, 1);
 	counter_add(source->n.events, m->count + s->bad_count);
 	counter_add(source->n.bytes, m->raw.n);
+	sender_add_events(conn_sender(s->conn), 1, m->count + s->bad_count);
 	if (m->markers)
 		counter_add(source->n.markers, m->markers);
 	store_events(s, m, renamed(s, m->tag, &name), a ? &a->txn : NULL);

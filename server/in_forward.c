@@ -129,6 +129,8 @@ static void make_limits(struct in_forward *f, const struct forward_conf *c, cons
 static void make_counters(struct in_forward *f, struct metrics *m)
 {
 	static const char help[] = "Connections of the forward input that weir closed, by reason.";
+	static const double bounds[] = {
+		0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
 	const char *id = f->source->id;
 	char *labels = metrics_labels("plugin_id", id, NULL);
 	f->shared.n.accepted = metrics_counter(
@@ -140,6 +142,9 @@ static void make_counters(struct in_forward *f, struct metrics *m)
 	f->shared.n.acks = metrics_counter(m, "weir_forward_acks_total", labels, "Acks sent.");
 	f->shared.n.acks_thrown_away = metrics_counter(m, "weir_forward_acks_thrown_away_total", labels,
 		"Acks that were not sent because the peer does not read them.");
+	f->shared.n.ack_seconds = metrics_histogram(m, "weir_forward_ack_seconds", labels,
+		"Time from a message's arrival to its ack, in which it is stored and synced.", bounds,
+		sizeof bounds / sizeof *bounds);
 	mem_free(labels);
 	struct {
 		struct counter **counter;

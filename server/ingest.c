@@ -9,7 +9,9 @@
 #include "plugin.h"
 #include "repeats.h"
 #include "router.h"
+#include "taps.h"
 #include "unmatched.h"
+#include "watch.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -43,6 +45,8 @@ struct staged {
 struct ingest {
 	struct worker *worker;
 	struct ingest_hub *hub;
+	struct taps *taps;	       /* NULL = nobody ever looks */
+	const _Atomic unsigned *looks; /* how many do now */
 	struct route_cache *routes;
 	uint8_t key_seed[7];
 	uint64_t key_counter;
@@ -77,6 +81,7 @@ struct ingest_hub {
 	struct dead_letters *dead;
 	struct unmatched *unmatched;
 	struct repeats *repeats;
+	const struct watch *watch; /* NULL = nobody looks */
 	struct worker *workers[MAX_WORKERS];
 	unsigned worker_count;
 	struct space_mail space[MAX_WORKERS];
@@ -148,12 +153,18 @@ void ingest_on_space(void *arg)
 			worker_post(hub->workers[i], &hub->space[i].mail);
 }
 
-struct ingest_hub *ingest_hub_new(struct unmatched *unmatched)
+struct ingest_hub *ingest_hub_new(struct unmatched *unmatched, const struct watch *watch)
 {
 	struct ingest_hub *hub = mem_zalloc(sizeof *hub);
 	hub->unmatched = unmatched;
 	hub->repeats = repeats_new();
+	hub->watch = watch;
 	return hub;
+}
+
+const struct watch *ingest_hub_watch(const struct ingest_hub *hub)
+{
+	return hub->watch;
 }
 
 void ingest_hub_set_dead(struct ingest_hub *hub, struct dead_letters *dead)
@@ -383,6 +394,7 @@ static void dead(struct ingest *in, struct span tag, struct span raw, uint32_t c
 	struct frame *f = new_frame(in, FRAME_DEAD, tag, buf_span(&info), raw, count);
 	if (f) {
 		ingest_new_key(in, f->key);
+		dead_letters_sample(in->hub->dead, f);
 		give(in, dead_letters_buffer(in->hub->dead), f, (struct span){0}, 0);
 		dead_letters_count(in->hub->dead, why->plugin, why->reason, count);
 	}
@@ -430,8 +442,15 @@ void ingest_error(struct ingest *in, const char *plugin_id, const struct batch *
 
 /* ---- routes ------------------------------------------------------------------------------------------------------- */
 
+static inline void show(const struct ingest *in, const char *output, const struct batch *b)
+{
+	if (atomic_load_explicit(in->looks, memory_order_relaxed))
+		taps_show(in->taps, output, b->tag, b->entries, b->count);
+}
+
 void ingest_emit(struct ingest *in, struct output *o, const struct batch *b)
 {
+	show(in, o->id, b);
 	counter_add(o->n.emitted_events, b->count);
 	counter_add(o->n.emitted_batches, 1);
 	if (o->plugin->output->emit)
@@ -497,6 +516,8 @@ static void go_through(struct ingest *in, const struct route *route, unsigned fr
 
 void ingest_route(struct ingest *in, const struct router *r, const struct batch *b)
 {
+	if (in->depth == 0)
+		show(in, NULL, b);
 	if (!in_circle(in, r, b))
 		go_through(in, router_find(r, in->routes, b->tag), 0, b);
 }
@@ -603,6 +624,16 @@ void ingest_close(struct ingest *in)
 				buf_free(&in->filtered[d][i]);
 }
 
+const struct watch *ingest_watch(const struct ingest *in)
+{
+	return in->hub->watch;
+}
+
+struct worker *ingest_worker(const struct ingest *in)
+{
+	return in->worker;
+}
+
 int64_t ingest_now(const struct ingest *in)
 {
 	return in->now_ns;
@@ -618,7 +649,10 @@ struct ingest *ingest_new(struct worker *w, struct ingest_hub *hub)
 {
 	struct ingest *in = mem_zalloc(sizeof *in);
 	in->worker = w;
+	static const _Atomic unsigned nobody;
 	in->hub = hub;
+	in->taps = hub->watch ? hub->watch->taps : NULL;
+	in->looks = in->taps ? taps_open_count(in->taps) : &nobody;
 	in->routes = route_cache_new();
 	buf_init(&in->run, 1u << 30);
 	buf_init(&in->run_tag, 1u << 20);

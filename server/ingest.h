@@ -30,6 +30,13 @@ void ingest_free(struct ingest *in); /* NULL is allowed */
 void ingest_open(struct ingest *in, struct source *source, struct parked *parked);
 void ingest_close(struct ingest *in);
 
+/* What is kept for people who look; NULL = nothing. Any thread. */
+struct watch;
+const struct watch *ingest_watch(const struct ingest *in);
+
+/* The worker that it belongs to. */
+struct worker *ingest_worker(const struct ingest *in);
+
 /* The wall clock at ingest_open: the time of receipt of all of the turn. */
 int64_t ingest_now(const struct ingest *in);
 
@@ -116,8 +123,11 @@ void ingest_no_memory(struct ingest *in, size_t bytes, uint32_t count);
 
 struct dead_letters;
 struct unmatched;
+struct watch;
 struct ingest_hub;
-struct ingest_hub *ingest_hub_new(struct unmatched *unmatched);
+/* `watch` is the caller's, and lives longer; NULL: nobody looks. */
+struct ingest_hub *ingest_hub_new(struct unmatched *unmatched, const struct watch *watch);
+const struct watch *ingest_hub_watch(const struct ingest_hub *hub);
 /* Before any source is started. The store's own buffer has the hub for its hooks, so the hub is there first. */
 void ingest_hub_set_dead(struct ingest_hub *hub, struct dead_letters *dead);
 struct repeats *ingest_hub_repeats(const struct ingest_hub *hub);

@@ -25,6 +25,7 @@ static void destroy(void *self)
 
 static void count(struct elasticsearch *es, struct metrics *m)
 {
+	static const double ages[] = {0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600, 14400, 86400};
 	static const double bounds[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120};
 	char *labels = metrics_labels("plugin_id", es->output->id, "type", es->output->plugin->name, NULL);
 	es->n.indexed = metrics_counter(m, "weir_output_indexed_events_total", labels, "Events that were indexed.");
@@ -45,6 +46,9 @@ static void count(struct elasticsearch *es, struct metrics *m)
 		"Requests that may be under way: fewer than flush_thread_count after 429s and time-outs.");
 	es->latency = metrics_histogram(m, "weir_output_request_seconds", labels,
 		"Time from a bulk request to its reply.", bounds, sizeof bounds / sizeof *bounds);
+	es->age = metrics_histogram(m, "weir_output_event_age_seconds", labels,
+		"Time from an event's receipt to the reply to the request that brought it, retries not counted.", ages,
+		sizeof ages / sizeof *ages);
 	mem_free(labels);
 }
 
@@ -80,6 +84,7 @@ static const struct output_ops ops = {
 	.flush_open = elasticsearch_flush_open,
 	.flush_close = elasticsearch_flush_close,
 	.flush = elasticsearch_flush,
+	.counts_delivered = true,
 	.describe = describe,
 };
 

@@ -100,6 +100,7 @@ static void emit(struct output *o, struct ingest *in, const struct batch *b)
 	struct buf out, record;
 	const uint8_t *p = b->entries.p, *end = p + b->entries.n;
 	(void)in;
+	counter_add(o->n.delivered, b->count);
 	buf_init(&out, BATCH_MAX);
 	buf_init(&record, BATCH_MAX);
 	while (p < end) {

@@ -164,6 +164,8 @@ static void count_output(struct builder *b, struct output *o)
 		b->metrics, "weir_output_emitted_events_total", labels, "Events given to the output.");
 	o->n.emitted_batches = metrics_counter(
 		b->metrics, "weir_output_emitted_batches_total", labels, "Batches of events given to the output.");
+	o->n.delivered = metrics_counter(b->metrics, "weir_output_delivered_events_total", labels,
+		"Events that the destination has taken, or had already.");
 	mem_free(labels);
 }
 

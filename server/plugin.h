@@ -87,6 +87,7 @@ struct output {
 	struct flow *flow; /* buffer and flush threads; NULL for an output that passes events on at once */
 	struct {
 		struct counter *emitted_events, *emitted_batches; /* given to the output */
+		struct counter *delivered; /* events that their destination has taken (or had already) */
 	} n;
 };
 
@@ -116,6 +117,8 @@ struct output_ops {
 	void *(*flush_open)(struct output *o, int stop_fd, struct err *err);
 	void (*flush_close)(void *thread);
 	enum flush_result (*flush)(void *thread, struct chunk *c, struct flush_report *report);
+	/* flush() adds to n.delivered as it goes on; else a chunk counts as a whole when it is done. */
+	bool counts_delivered;
 	/* "http://127.0.0.1:9200, 1 flush thread" */
 	void (*describe)(const struct output *o, struct buf *out);
 };

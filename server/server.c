@@ -11,7 +11,10 @@
 #include "ingest.h"
 #include "loaded.h"
 #include "pipeline.h"
+#include "dead_samples.h"
+#include "senders.h"
 #include "server_status.h"
+#include "taps.h"
 #include "unmatched.h"
 
 #include <errno.h>
@@ -39,6 +42,8 @@ struct server {
 	struct event *pulse; /* while draining */
 	struct admin *admin;
 	struct unmatched *unmatched;
+	struct watch watch;
+	struct server_status *status;
 	struct ingest_hub *hub;
 	struct dead_letters *dead;
 	struct held *held; /* NULL: nothing in the configuration holds events */
@@ -63,6 +68,16 @@ struct worker **server_workers(struct server *s)
 unsigned server_worker_count(const struct server *s)
 {
 	return s->worker_count;
+}
+
+struct pipeline *server_pipeline(struct server *s)
+{
+	return s->conf.pipeline;
+}
+
+const char *server_config_path(const struct server *s)
+{
+	return s->cmd->config;
 }
 
 struct metrics *server_metrics(struct server *s)
@@ -398,6 +413,23 @@ static bool start_sources(struct server *s, struct err *err)
 	return true;
 }
 
+static bool start_status(struct server *s, struct err *err)
+{
+	struct status_parts parts = {
+		.base = s->base,
+		.metrics = s->conf.metrics,
+		.pipeline = s->conf.pipeline,
+		.watch = &s->watch,
+		.dead = s->dead,
+		.config = s->cmd->config,
+		.workers = s->worker_count,
+		.started_ns = clock_wall_ns(),
+		.ready = &s->ready,
+	};
+	s->status = server_status_new(&parts);
+	return s->status || err_set(err, "no memory for the status");
+}
+
 static bool start_admin(struct server *s, struct err *err)
 {
 	const struct system_admin_conf *c = s->conf.system->admin.n ? s->conf.system->admin.v[0] : NULL;
@@ -406,7 +438,7 @@ static bool start_admin(struct server *s, struct err *err)
 	s->admin = admin_new(s->base);
 	if (!s->admin || !admin_listen(s->admin, c->bind, (uint16_t)c->port, err))
 		return false;
-	server_status_routes(s->admin, s->conf.metrics, s->conf.pipeline, &s->ready);
+	server_status_routes(s->status, s->admin);
 	log_info(NULL, "admin endpoint", LOG_S("bind", c->bind), LOG_U("port", admin_port(s->admin, 0)));
 	return true;
 }
@@ -441,11 +473,16 @@ static bool start(struct server *s, struct err *err)
 		return err_set(err, "the main event loop cannot be made");
 	conn_set_memory_limit((size_t)s->conf.system->input_memory_limit);
 	s->unmatched = unmatched_new();
-	s->hub = ingest_hub_new(s->unmatched);
+	s->watch = (struct watch){.senders = senders_new(), .dead_samples = dead_samples_new(), .taps = taps_new()};
+	s->hub = ingest_hub_new(s->unmatched, &s->watch);
 	/* Signals are the main thread's. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
+<<<<<<< HEAD
 	bool ok = start_workers(s, err) && open_dead_letters(s, err) && open_flows(s, err) && start_held(s, err) &&
+=======
+	bool ok = start_workers(s, err) && open_dead_letters(s, err) && open_flows(s, err) && start_status(s, err) &&
+>>>>>>> 9e0285e (status: a page at / of the admin endpoint, its data as JSON, events as they pass; ack, sync and age histograms)
 		  start_sources(s, err);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return ok && start_admin(s, err);
@@ -461,6 +498,7 @@ static void stop(struct server *s)
 	}
 	held_end(s->held);
 	admin_free(s->admin);
+	server_status_free(s->status);
 	each_output(s, flow_stop);
 	each_output(s, flow_join);
 	held_close(s->held);
@@ -469,6 +507,9 @@ static void stop(struct server *s)
 		worker_stop(s->workers[i]);
 	ingest_hub_free(s->hub);
 	unmatched_free(s->unmatched);
+	taps_free(s->watch.taps);
+	dead_samples_free(s->watch.dead_samples);
+	senders_free(s->watch.senders);
 	for (size_t i = 0; i < sizeof s->signals / sizeof *s->signals; i++)
 		if (s->signals[i])
 			event_free(s->signals[i]);

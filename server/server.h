@@ -29,5 +29,8 @@ struct event_base *server_base(struct server *s);
 struct worker **server_workers(struct server *s);
 unsigned server_worker_count(const struct server *s);
 struct metrics *server_metrics(struct server *s);
+struct pipeline *server_pipeline(struct server *s);
+/* The configuration's path; NULL if it came with the command line. */
+const char *server_config_path(const struct server *s);
 
 #endif

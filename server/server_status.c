@@ -2,21 +2,37 @@
 
 #include "base/mem.h"
 #include "flow.h"
+#include "status_json.h"
+#include "status_page.h"
+#include "status_samples.h"
+#include "status_tail.h"
 
 #include <stdio.h>
 
-/* One for the process: the admin endpoint's handlers run in the main thread. */
-static struct {
-	struct metrics *metrics;
-	struct pipeline *pipeline;
-	const bool *ready;
-} status;
+#define SYNC_BOUNDS 11 /* of buffer_stats.sync_buckets: 0.25 ms * 4^i */
+
+struct server_status {
+	struct status_parts parts;
+	struct status_samples *samples;
+	struct status_tails *tails;
+};
+
+static void collect_syncs(struct metrics *m, const char *labels, const struct buffer_stats *b)
+{
+	double bounds[SYNC_BOUNDS], bound = 0.00025;
+	_Static_assert(sizeof b->sync_buckets / sizeof *b->sync_buckets == SYNC_BOUNDS + 1,
+		"one for each bound, and the rest");
+	for (size_t i = 0; i < SYNC_BOUNDS; i++, bound *= 4)
+		bounds[i] = bound;
+	struct histogram *h = metrics_histogram(m, "weir_buffer_sync_seconds", labels,
+		"Time that a group commit took to be written and synced.", bounds, SYNC_BOUNDS);
+	histogram_set(h, b->sync_buckets, (double)b->sync_ns_sum / 1e9);
+}
 
 /* Numbers that the buffers keep for themselves are read when somebody asks. */
-static void collect_flow(const struct output *o)
+static void collect_flow(struct metrics *m, const struct output *o)
 {
 	struct flow_status f;
-	struct metrics *m = status.metrics;
 	flow_status(o->flow, &f);
 	const struct buffer_stats *b = &f.buffer;
 	char *labels = metrics_labels("plugin_id", o->id, "type", o->plugin->name, NULL);
@@ -60,32 +76,58 @@ static void collect_flow(const struct output *o)
 		gauge_set(metrics_gauge(m, gauges[i].name, labels, gauges[i].help), gauges[i].value);
 	for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
 		atomic_store(&metrics_counter(m, counters[i].name, labels, counters[i].help)->v, counters[i].value);
+	collect_syncs(m, labels, b);
 	mem_free(labels);
 }
 
 static void collect(void *arg)
 {
+	struct server_status *s = arg;
 	struct output *const *v;
-	size_t n = pipeline_outputs(status.pipeline, &v);
-	(void)arg;
+	size_t n = pipeline_outputs(s->parts.pipeline, &v);
 	for (size_t i = 0; i < n; i++)
 		if (v[i]->flow)
-			collect_flow(v[i]);
+			collect_flow(s->parts.metrics, v[i]);
 }
+
+/* ---- routes ------------------------------------------------------------------------------------------------------- */
 
 static void reply_text(struct admin_request *r, int code, const char *text)
 {
 	admin_reply(r, code, "text/plain; charset=utf-8", span_str(text));
 }
 
+static void reply_buf(struct admin_request *r, const char *content_type, struct buf *out)
+{
+	admin_reply(r, out->failed ? 500 : 200, content_type, buf_span(out));
+	buf_free(out);
+}
+
 static void on_metrics(struct admin_request *r, void *arg)
 {
+	struct server_status *s = arg;
 	struct buf out;
-	(void)arg;
 	buf_init(&out, 64 << 20);
-	metrics_text(status.metrics, &out);
-	admin_reply(r, out.failed ? 500 : 200, "text/plain; version=0.0.4; charset=utf-8", buf_span(&out));
-	buf_free(&out);
+	metrics_text(s->parts.metrics, &out);
+	reply_buf(r, METRICS_CONTENT_TYPE, &out);
+}
+
+static void on_status(struct admin_request *r, void *arg)
+{
+	struct server_status *s = arg;
+	struct buf out;
+	buf_init(&out, 64 << 20);
+	status_json(&s->parts, s->samples, &out);
+	reply_buf(r, "application/json", &out);
+}
+
+static void on_history(struct admin_request *r, void *arg)
+{
+	struct server_status *s = arg;
+	struct buf out;
+	buf_init(&out, 1 << 20);
+	status_history_json(s->samples, &out);
+	reply_buf(r, "application/json", &out);
 }
 
 static void on_health(struct admin_request *r, void *arg)
@@ -94,42 +136,59 @@ static void on_health(struct admin_request *r, void *arg)
 	reply_text(r, 200, "ok\n");
 }
 
-/* Ready means: able to store what comes. Outputs do not matter: that is what the buffers are for. */
 static void on_ready(struct admin_request *r, void *arg)
 {
-	struct output *const *v;
-	size_t n = pipeline_outputs(status.pipeline, &v);
-	char text[512];
-	(void)arg;
-	if (!*status.ready) {
-		reply_text(r, 503, "starting or ending\n");
-		return;
-	}
-	for (size_t i = 0; i < n; i++) {
-		struct flow_status f;
-		if (!v[i]->flow)
-			continue;
-		flow_status(v[i]->flow, &f);
-		const char *why = f.buffer.refusing    ? "syncs fail"
-				  : f.buffer.disk_full ? "its disk is full"
-				  : f.buffer.full      ? "it is full"
-						       : NULL;
-		if (why) {
-			snprintf(text, sizeof text, "the buffer of %s takes nothing: %s\n", v[i]->id, why);
-			reply_text(r, 503, text);
-			return;
-		}
-	}
-	reply_text(r, 200, "ready\n");
+	struct server_status *s = arg;
+	char why[512], text[520];
+	bool not_ready = status_not_ready(&s->parts, why, sizeof why);
+	snprintf(text, sizeof text, "%s\n", not_ready ? why : "ready");
+	reply_text(r, not_ready ? 503 : 200, text);
 }
 
-void server_status_routes(struct admin *a, struct metrics *m, struct pipeline *p, const bool *ready)
+void server_status_routes(struct server_status *s, struct admin *a)
 {
-	status.metrics = m;
-	status.pipeline = p;
-	status.ready = ready;
-	metrics_on_collect(m, collect, NULL);
-	admin_route(a, "GET /metrics", on_metrics, NULL);
+	admin_route(a, "GET /", status_page_reply, NULL);
+	admin_route(a, "GET /metrics", on_metrics, s);
 	admin_route(a, "GET /healthz", on_health, NULL);
-	admin_route(a, "GET /readyz", on_ready, NULL);
+	admin_route(a, "GET /readyz", on_ready, s);
+	admin_route(a, "GET /api/status.json", on_status, s);
+	admin_route(a, "GET /api/history.json", on_history, s);
+	admin_route(a, "GET /api/tail", status_tail_reply, s->tails);
+}
+
+/* ---- life --------------------------------------------------------------------------------------------------------- */
+
+static void describe_build(const struct status_parts *p)
+{
+	char *labels = metrics_labels("version", WEIR_VERSION, "compiler", __VERSION__, NULL);
+	gauge_set(metrics_gauge(p->metrics, "weir_build_info", labels, "1; what was built is in the labels."), 1);
+	mem_free(labels);
+	gauge_set(metrics_gauge(
+			  p->metrics, "weir_start_time_seconds", NULL, "When weir was started, in seconds since 1970."),
+		p->started_ns / 1000000000);
+}
+
+struct server_status *server_status_new(const struct status_parts *parts)
+{
+	struct server_status *s = mem_zalloc(sizeof *s);
+	s->parts = *parts;
+	s->samples = status_samples_new(parts->base, parts->pipeline, parts->watch, parts->dead);
+	if (!s->samples) {
+		mem_free(s);
+		return NULL;
+	}
+	s->tails = status_tails_new(parts->base, parts->watch->taps, parts->metrics);
+	describe_build(parts);
+	metrics_on_collect(parts->metrics, collect, s);
+	return s;
+}
+
+void server_status_free(struct server_status *s)
+{
+	if (!s)
+		return;
+	metrics_off_collect(s->parts.metrics, collect, s);
+	status_samples_free(s->samples);
+	status_tails_free(s->tails);
+	mem_free(s);
 }

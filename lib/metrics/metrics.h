@@ -99,6 +99,7 @@ void metrics_put_label(struct buf *b, const char *key, struct span value);
 void metrics_on_collect(struct metrics *m, void (*fn)(void *arg), void *arg);
 void metrics_off_collect(struct metrics *m, void (*fn)(void *arg), void *arg);
 
+#define METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 /* Appends all metrics as text, sorted by name, then by labels. */
 void metrics_text(struct metrics *m, struct buf *out);
 

@@ -72,7 +72,8 @@ static void prints(void **state)
 		char *text = mem_printf("<match **>\n@type stdout\n%s\n</match>\n", cases[i].conf);
 		read_section(&s, text);
 		report = &s.report;
-		struct output o = {.plugin = &out_stdout};
+		struct counter delivered = {0};
+		struct output o = {.plugin = &out_stdout, .n.delivered = &delivered};
 		o.conf = conf_make(out_stdout.schema, s.section, &rules, report);
 		o.self = out_stdout.output->create(&o, NULL);
 		if (!o.self || report->errors)
@@ -99,7 +100,8 @@ static void refuses(void **state)
 		char *text = mem_printf("<match **>\n@type stdout\n%s\n</match>\n", wrong[i]);
 		read_section(&s, text);
 		report = &s.report;
-		struct output o = {.plugin = &out_stdout};
+		struct counter delivered = {0};
+		struct output o = {.plugin = &out_stdout, .n.delivered = &delivered};
 		o.conf = conf_make(out_stdout.schema, s.section, &rules, report);
 		if (!report->errors)
 			assert_null(out_stdout.output->create(&o, NULL));
