@@ -478,11 +478,8 @@ static bool start(struct server *s, struct err *err)
 	/* Signals are the main thread's. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-<<<<<<< HEAD
 	bool ok = start_workers(s, err) && open_dead_letters(s, err) && open_flows(s, err) && start_held(s, err) &&
-=======
-	bool ok = start_workers(s, err) && open_dead_letters(s, err) && open_flows(s, err) && start_status(s, err) &&
->>>>>>> 9e0285e (status: a page at / of the admin endpoint, its data as JSON, events as they pass; ack, sync and age histograms)
+		  start_status(s, err) && start_sources(s, err);
 		  start_sources(s, err);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return ok && start_admin(s, err);
