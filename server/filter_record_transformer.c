@@ -1,13 +1,11 @@
 /* filter_record_transformer.c: <filter> @type record_transformer: sets, keeps and removes fields; values hold placeholders or, with enable_ruby, Ruby's expressions. */
 #include "base/mem.h"
-#include "filter_walk.h"
 #include "parse/ruby_number.h"
 #include "pipeline.h"
 #include "record_fields.h"
 
 #include <math.h>
 #include <stddef.h>
-#include <stdio.h>
 
 #define TIME_MAX 9e15 /* seconds that a double holds exactly */
 
@@ -81,28 +79,6 @@ struct transformer {
 
 /* ---- making ---- */
 
-struct room {
-	struct filter_room room;
-	struct expr_vm *vm;
-};
-
-static void free_room(struct filter_room *room)
-{
-	struct room *r = (struct room *)room;
-	expr_vm_free(r->vm);
-	mem_free(r);
-}
-
-static struct room *take_room(struct transformer *t)
-{
-	struct room *r = (struct room *)filter_pool_take(&t->pool);
-	if (r)
-		return r;
-	r = mem_zalloc(sizeof *r);
-	r->vm = expr_vm_new(record_fields_set(t->fields));
-	return r;
-}
-
 static void destroy(void *self)
 {
 	struct transformer *t = self;
@@ -111,7 +87,7 @@ static void destroy(void *self)
 	for (size_t i = 0; i < t->remove_count; i++)
 		record_path_free(t->remove[i]);
 	mem_free(t->remove);
-	filter_pool_destroy(&t->pool, free_room);
+	filter_pool_destroy(&t->pool, record_room_free);
 	record_fields_free(t->fields);
 	mem_free(t);
 }
@@ -154,16 +130,9 @@ struct change {
 	struct record old, new;
 };
 
-static void fail(const struct change *c, const char *what)
-{
-	char text[900];
-	snprintf(text, sizeof text, "failed to expand `%.300s`: %s", what, expr_vm_error(c->vm));
-	filter_walk_fail(c->walk, "expression_error", text);
-}
-
 static bool no_room(const struct change *c)
 {
-	filter_walk_fail(c->walk, "filter_limit", "the record needs more memory than a filter has for one");
+	record_fields_no_room(c->walk);
 	return false;
 }
 
@@ -203,7 +172,7 @@ static bool set_fields(struct change *c)
 	for (size_t i = 0; i < n; i++) {
 		if (record_fields_get(fields, i, c->vm, &made[i].key, &made[i].v))
 			continue;
-		fail(c, record_fields_text(fields, i));
+		record_fields_raised(c->walk, c->vm, record_fields_text(fields, i));
 		return false;
 	}
 	for (size_t i = 0; i < n; i++)
@@ -244,20 +213,16 @@ static bool renew_time(const struct change *c, struct event_time *time, bool *fo
 	return true;
 }
 
-static bool share(const struct change *c)
-{
-	const struct expr_set *set = record_fields_set(c->t->fields);
-	if (expr_set_walks(set) && !value_map_unique(c->old.arena, c->old.map))
-		return no_room(c);
-	return !expr_set_mutates(set) || expr_vm_share(c->vm, &c->old) || no_room(c);
-}
-
 static void transform(struct change *c)
 {
 	struct event_time time;
 	bool renewed;
 	expr_vm_set_record(c->vm, &c->old, c->walk->time);
-	if (!share(c) || !begin_new(c) || !set_fields(c) || !renew_time(c, &time, &renewed))
+	if (!record_fields_prepare(c->t->fields, c->vm, &c->old)) {
+		no_room(c);
+		return;
+	}
+	if (!begin_new(c) || !set_fields(c) || !renew_time(c, &time, &renewed))
 		return;
 	for (size_t i = 0; i < c->t->remove_count; i++) {
 		if (!record_remove_path(&c->new, c->t->remove[i])) {
@@ -274,7 +239,7 @@ static void transform(struct change *c)
 static uint32_t apply(struct filter *f, struct ingest *in, const struct batch *b, struct buf *out)
 {
 	struct transformer *t = f->self;
-	struct room *room = take_room(t);
+	struct record_room *room = record_room_take(&t->pool, t->fields);
 	struct arena *arena = expr_vm_arena(room->vm);
 	struct arena_mark mark = arena_save(arena);
 	struct filter_walk w;

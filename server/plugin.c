@@ -3,7 +3,8 @@
 #include <string.h>
 
 extern const struct plugin in_forward, in_http, in_sample, in_syslog, in_tcp, in_udp, in_unix;
-extern const struct plugin filter_concat, filter_grep, filter_parser, filter_record_transformer;
+extern const struct plugin filter_concat, filter_grep, filter_parser;
+extern const struct plugin filter_record_modifier, filter_record_transformer;
 extern const struct plugin out_elasticsearch_data_stream, out_elasticsearch_dynamic, out_opensearch_data_stream;
 extern const struct plugin out_file, out_forward, out_http, out_label_router, out_rewrite_tag_filter, out_roundrobin,
 	out_route, out_secondary_file;
@@ -40,6 +41,7 @@ const struct plugin *const plugin_list[] = {
 	&filter_concat,
 	&filter_grep,
 	&filter_parser,
+	&filter_record_modifier,
 	&filter_record_transformer,
 	NULL,
 };

@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 #include "record/json_get.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #define JSON_DEPTH 100 /* of a value of <record> */
@@ -338,4 +339,42 @@ bool record_fields_get(const struct record_fields *f, size_t i, struct expr_vm *
 	if (!make_value(&field->key, x, &k) || !expr_vm_text(x, &k, key))
 		return false;
 	return make_value(&field->value, x, v);
+}
+
+/* ---- for filters -------------------------------------------------------------------------------------------------- */
+
+struct record_room *record_room_take(struct filter_pool *p, const struct record_fields *f)
+{
+	struct record_room *r = (struct record_room *)filter_pool_take(p);
+	if (r)
+		return r;
+	r = mem_zalloc(sizeof *r);
+	r->vm = expr_vm_new(f->set);
+	return r;
+}
+
+void record_room_free(struct filter_room *room)
+{
+	struct record_room *r = (struct record_room *)room;
+	expr_vm_free(r->vm);
+	mem_free(r);
+}
+
+bool record_fields_prepare(const struct record_fields *f, struct expr_vm *x, const struct record *r)
+{
+	if (expr_set_walks(f->set) && !value_map_unique(r->arena, r->map))
+		return false;
+	return !expr_set_mutates(f->set) || expr_vm_share(x, r);
+}
+
+void record_fields_raised(struct filter_walk *w, const struct expr_vm *x, const char *written)
+{
+	char text[900];
+	snprintf(text, sizeof text, "failed to expand `%.300s`: %s", written, expr_vm_error(x));
+	filter_walk_fail(w, "expression_error", text);
+}
+
+void record_fields_no_room(struct filter_walk *w)
+{
+	filter_walk_fail(w, "filter_limit", "the record needs more memory than a filter has for one");
 }

@@ -7,6 +7,7 @@
 
 #include "conf/conf_schema.h"
 #include "expr/expr.h"
+#include "filter_walk.h"
 
 enum record_dialect {
 	RECORD_PLAIN,	 /* record_transformer: placeholders */
@@ -36,8 +37,25 @@ size_t record_fields_count(const struct record_fields *f);
 bool record_fields_get(const struct record_fields *f, size_t i, struct expr_vm *x, struct span *key, struct value *v)
 	__attribute__((warn_unused_result));
 
-/* The i-th field as it was written, for messages. */
-const char *record_fields_key(const struct record_fields *f, size_t i);
+/* The i-th field's value as it was written, for messages. */
 const char *record_fields_text(const struct record_fields *f, size_t i);
+/* The i-th field's key as it was written. */
+const char *record_fields_key(const struct record_fields *f, size_t i);
+
+/* The evaluator of one call of a filter. */
+struct record_room {
+	struct filter_room room;
+	struct expr_vm *vm;
+};
+struct record_room *record_room_take(struct filter_pool *p, const struct record_fields *f);
+void record_room_free(struct filter_room *room); /* for filter_pool_destroy */
+
+/* Gives each repeated key of the record its last value, and everything in it an identity, if the expressions need that. False: no room in the arena. */
+bool record_fields_prepare(const struct record_fields *f, struct expr_vm *x, const struct record *r)
+	__attribute__((warn_unused_result));
+
+/* The event fails: an expression (as it was written) raised; or there is no room. */
+void record_fields_raised(struct filter_walk *w, const struct expr_vm *x, const char *written);
+void record_fields_no_room(struct filter_walk *w);
 
 #endif

@@ -46,6 +46,12 @@ typedef void expr_unknown_fn(void *arg, size_t at, struct span placeholder, bool
 const struct expr *expr_compile_plain(
 	struct expr_set *s, struct span text, bool typed, expr_unknown_fn *unknown, void *arg, struct expr_error *e);
 
+/*
+ * record[key].gsub(/regexp/, replacement), nil if the field is not there or nil. `flags` are base/regexp.h's; backslashes in the replacement mean what they mean to gsub.
+ */
+const struct expr *expr_compile_gsub(struct expr_set *s, struct span key, struct span regexp, unsigned flags,
+	struct span replacement, struct expr_error *e);
+
 /* Whether it is the same for all records: then *v is its value, which belongs to the set. */
 bool expr_is_constant(const struct expr *e, struct value *v);
 

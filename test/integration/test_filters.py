@@ -173,3 +173,25 @@ def test_a_repetition_stays_one(weir, fake_es, prefix):
         wait_until(lambda: w.metrics().sum(f"weir_output_{name}_events_total", plugin_id="es") == 40, 20,
                    lambda: f"{w.metrics()}\n{w.log_tail()}")
     assert len(fake_es.documents()) == 40
+
+
+def test_record_modifier(weir):
+    w = filtered(weir, """
+<filter app.**>
+  @type record_modifier
+  whitelist_keys message, level
+  <record>
+    service ${tag_parts[1]}
+    level ${record['level'].upcase}
+    short ${record['message'][0, 3]}-${record['level']}
+  </record>
+  <replace>
+    key message
+    expression /password=\\S+/
+    replace password=***
+  </replace>
+</filter>""")
+    send(w, "app.web", {"message": "login password=hunter2 ok", "level": "info", "ip": "10.0.0.1"}, {"message": "x"})
+    assert wait_events(w, 1) == [
+        {"message": "login password=*** ok", "level": "INFO", "service": "web", "short": "log-INFO"}]
+    assert dead_letters(w) == {"expression_error": 1}
