@@ -147,7 +147,7 @@ static bool from_float(double v, struct event_time *t)
 {
 	if (!isfinite(v) || fabs(v) >= 1e17)
 		return false;
-	for (double size = fabs(v); size >= 1e11; size /= 1000)
+	while (fabs(v) >= 1e11)
 		v /= 1000;
 	const double whole = floor(v);
 	const uint32_t nsec = (uint32_t)((v - whole) * NSEC_PER_SEC);

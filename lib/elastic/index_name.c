@@ -242,7 +242,7 @@ static bool put_value(struct buf *out, struct span value)
 	/* One that is longer than any name may be leaves nothing, as one that is missing. */
 	if (json_put(&text, &p, end, MP_DEPTH_LIMIT)) {
 		const bool quoted = text.p[0] == '"';
-		good = buf_put(out, text.p + quoted, text.n - 2 * quoted);
+		good = buf_put(out, text.p + quoted, text.n - 2 * (size_t)quoted);
 	}
 	buf_free(&text);
 	return good;
