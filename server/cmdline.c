@@ -1,5 +1,7 @@
 #include "cmdline.h"
 
+#include "tools.h"
+
 #include <dirent.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -98,8 +100,11 @@ void cmdline_help(void)
 	      "usage: weir [options]             run in the foreground\n"
 	      "       weir check [options]       check a configuration; every unknown parameter is an error\n"
 	      "       weir plugins               list the plugins\n"
-	      "       weir help PLUGIN           what a plugin does, and its parameters\n"
-	      "\n"
+	      "       weir help PLUGIN           what a plugin does, and its parameters\n",
+		stdout);
+	for (const struct tool *t = tool_list; t->name; t++)
+		fputs(t->usage, stdout);
+	fputs("\n"
 	      "  -c, --config FILE       the configuration (default: $FLUENT_CONF, " DEFAULT_CONFIG ",\n"
 	      "                          " FLUENTD_CONFIG ")\n"
 	      "  -i, --inline-config S   configuration text that is read after the file\n"
@@ -272,6 +277,12 @@ static void take_option(struct cmdline *cmd, int opt)
 		else
 			wrong(cmd, "unknown option ", "");
 	}
+}
+
+void cmdline_for_tool(struct cmdline *cmd, const char *config)
+{
+	*cmd = (struct cmdline){.config = config ? config : default_config()};
+	cmd->include_dir = default_include_dir(cmd->config);
 }
 
 void cmdline_parse(int argc, char **argv, struct cmdline *cmd)

@@ -22,4 +22,7 @@ struct cmdline {
 void cmdline_parse(int argc, char **argv, struct cmdline *cmd);
 void cmdline_help(void);
 
+/* For a tool that reads the configuration `config`; NULL: the default one. */
+void cmdline_for_tool(struct cmdline *cmd, const char *config);
+
 #endif

@@ -152,6 +152,14 @@ void flow_set_secondary(struct flow *f, struct output *secondary)
 	f->secondary = secondary;
 }
 
+void flow_use_folder(struct flow *f, const char *path)
+{
+	mem_free(f->path);
+	f->path = mem_strdup(path);
+	f->options.path = f->path;
+	f->in_memory = false;
+}
+
 void flow_set_keys(struct flow *f, const struct chunk_keys *keys)
 {
 	f->keys = keys;

@@ -21,6 +21,8 @@ struct ingest_hub;
 struct flow *flow_new(struct output *o, const struct buffer_conf *c, bool by_time, char *take_path);
 /* While it is built: what has what the output cannot deliver. */
 void flow_set_secondary(struct flow *f, struct output *secondary);
+/* For tools, before flow_open: chunks lie in that folder, whatever the configuration says. */
+void flow_use_folder(struct flow *f, const char *path);
 /* How the output splits chunks; NULL: it does not. */
 void flow_set_keys(struct flow *f, const struct chunk_keys *keys);
 const struct chunk_keys *flow_keys(const struct flow *f);

@@ -2,6 +2,7 @@
 #include "cmdline.h"
 #include "describe.h"
 #include "server.h"
+#include "tools.h"
 
 #include <curl/curl.h>
 #include <jansson.h>
@@ -11,6 +12,12 @@
 int main(int argc, char **argv)
 {
 	struct cmdline cmd;
+	const struct tool *tool = argc > 1 ? tool_find(argv[1]) : NULL;
+	/* Both seed or initialise globals, and must do so before there are threads. */
+	json_object_seed(0);
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	if (tool)
+		return tool->run(argc - 1, argv + 1);
 	cmdline_parse(argc, argv, &cmd);
 	switch (cmd.verb) {
 	case CMD_WRONG:
@@ -32,9 +39,6 @@ int main(int argc, char **argv)
 	case CMD_RUN:
 		break;
 	}
-	/* Both seed or initialise globals, and must do so before there are threads. */
-	json_object_seed(0);
-	curl_global_init(CURL_GLOBAL_DEFAULT);
 	int status = server_run(&cmd);
 	curl_global_cleanup();
 	return status;

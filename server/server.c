@@ -6,6 +6,7 @@
 #include "base/vfs.h"
 #include "conn.h"
 #include "dead_letter.h"
+#include "dead_service.h"
 #include "flow.h"
 #include "held.h"
 #include "ingest.h"
@@ -47,6 +48,7 @@ struct server {
 	struct ingest_hub *hub;
 	struct dead_letters *dead;
 	struct held *held; /* NULL: nothing in the configuration holds events */
+	struct dead_service *dead_service;
 	struct worker *workers[INGEST_MAX_WORKERS];
 	unsigned worker_count;
 	size_t flows_open, sources_started;
@@ -190,6 +192,8 @@ static void end_input(struct server *s)
 		v[i]->plugin->input->end(v[i]);
 	s->sources_started = 0;
 	held_end(s->held);
+	dead_service_stop(s->dead_service); /* what it replays goes into buffers */
+	s->dead_service = NULL;
 	each_output(s, flow_end_input);
 	s->phase = PHASE_DRAIN_OUTPUT;
 	s->phase_until_ns = 0;
@@ -430,6 +434,18 @@ static bool start_status(struct server *s, struct err *err)
 	return s->status || err_set(err, "no memory for the status");
 }
 
+/* Tools that cannot open the store while this process has it ask here. Without it all else works. */
+static void start_dead_service(struct server *s)
+{
+	struct err err;
+	char *path = loaded_dead_path(&s->conf);
+	s->dead_service = dead_service_start(path, s->dead, s->conf.pipeline, &err);
+	if (!s->dead_service)
+		log_warn(NULL, "`weir deadletter replay` and `drop` will not work before weir has ended",
+			LOG_S("error", err.text));
+	mem_free(path);
+}
+
 static bool start_admin(struct server *s, struct err *err)
 {
 	const struct system_admin_conf *c = s->conf.system->admin.n ? s->conf.system->admin.v[0] : NULL;
@@ -480,7 +496,8 @@ static bool start(struct server *s, struct err *err)
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	bool ok = start_workers(s, err) && open_dead_letters(s, err) && open_flows(s, err) && start_held(s, err) &&
 		  start_status(s, err) && start_sources(s, err);
-		  start_sources(s, err);
+	if (ok)
+		start_dead_service(s);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return ok && start_admin(s, err);
 }
@@ -496,6 +513,7 @@ static void stop(struct server *s)
 	held_end(s->held);
 	admin_free(s->admin);
 	server_status_free(s->status);
+	dead_service_stop(s->dead_service);
 	each_output(s, flow_stop);
 	each_output(s, flow_join);
 	held_close(s->held);

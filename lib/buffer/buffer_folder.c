@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 
 struct buffer_folder {
 	struct buffer *b;
@@ -50,7 +51,7 @@ static void find_holder(struct buffer *b, struct folder_rest *rest)
 	if (v->lock(v->ctx, b->lock_fd)) {
 		buffer_read_holder(b, rest->holder, sizeof rest->holder);
 		if (!rest->holder[0])
-			strcpy(rest->holder, "another one");
+			snprintf(rest->holder, sizeof rest->holder, "another one");
 	}
 	(void)v->close(v->ctx, b->lock_fd);
 	b->lock_fd = -1;
@@ -73,7 +74,8 @@ static void look_at_file(struct buffer_folder *f, size_t i)
 	if (!l.chunk)
 		return;
 	_Static_assert(sizeof file->owner > CHUNK_NAME_MAX, "a name fits");
-	memcpy(file->owner, l.owner, sizeof l.owner);
+	for (size_t n = 0; l.owner[n]; n++) /* it goes to a terminal */
+		file->owner[n] = l.owner[n] < ' ' || l.owner[n] > '~' ? '?' : l.owner[n];
 	file->holes = l.chunk->hole_count;
 	if (l.chunk->is_sealed)
 		file->is = FOLDER_SEALED;

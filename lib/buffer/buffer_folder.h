@@ -27,7 +27,7 @@ struct folder_file {
 	const char *name; /* without suffix */
 	uint64_t bytes;
 	struct chunk *chunk; /* of the first two kinds, else NULL: for chunk_info, chunk_reader_open, ... */
-	char owner[208];     /* the name of the buffer that wrote it */
+	char owner[208];     /* the name of the buffer that wrote it, printable */
 	uint32_t holes;	     /* damage and torn ends that are known and kept in backup/ */
 };
 

@@ -54,6 +54,16 @@ void folder_list_add_stranger(struct folder_list *f, const char *file)
 	}
 }
 
+/* control: a socket that the buffer's owner may have put there. dead: dead letters of a folder that is drained. */
+static bool is_known(const char *file)
+{
+	static const char *const names[] = {"LOCK", "backup", "control", "dead"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strcmp(file, names[i]) == 0)
+			return true;
+	return false;
+}
+
 static void on_name(void *arg, const char *file)
 {
 	struct folder_list *f = arg;
@@ -68,7 +78,7 @@ static void on_name(void *arg, const char *file)
 		names_add(&f->progress_new, name);
 	else if (is_of_fluentd(file))
 		f->fluentd++;
-	else if (strcmp(file, "LOCK") != 0 && strcmp(file, "backup") != 0)
+	else if (!is_known(file))
 		folder_list_add_stranger(f, file);
 }
 

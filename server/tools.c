@@ -1,0 +1,20 @@
+#include "tools.h"
+
+#include <stddef.h>
+#include <string.h>
+
+const struct tool tool_list[] = {
+	{"buffer", cmd_buffer, "       weir buffer ls|show|verify|repair DIR   look at a buffer's folder, mend it\n"},
+	{"deadletter", cmd_deadletter,
+		"       weir deadletter ls|show|replay|drop     what could not be delivered, and why\n"},
+	{"drain", cmd_drain, "       weir drain DIR             deliver what a buffer's folder from elsewhere holds\n"},
+	{NULL, NULL, NULL},
+};
+
+const struct tool *tool_find(const char *name)
+{
+	for (const struct tool *t = tool_list; t->name; t++)
+		if (strcmp(t->name, name) == 0)
+			return t;
+	return NULL;
+}
