@@ -365,10 +365,10 @@ static double fluentd_size(const char *text, bool *refused)
 {
 	static const char units[] = "kmgt";
 	int64_t v;
-	double n, factor = 1024;
-	for (size_t i = 0; units[i]; i++, factor *= 1024)
+	double n;
+	for (int i = 0; units[i]; i++)
 		if (ruby_match(text, units[i], true, &n))
-			return n * factor;
+			return ldexp(n, 10 * (i + 1));
 	*refused = !read_int(text, true, &v);
 	return ruby_to_i(text);
 }
