@@ -5,7 +5,8 @@
 #include "record/msgpack_put.h"
 #include "record/msgpack_scan.h"
 
-#define NSEC 1000000000
+#define NSEC	     1000000000
+#define SCRATCH_KEEP ((size_t)1 << 20) /* bytes of a scratch buffer that is kept */
 
 void filter_walk_begin(
 	struct filter_walk *w, struct filter *f, struct ingest *in, const struct batch *b, struct buf *out)
@@ -123,29 +124,43 @@ void filter_walk_keep(struct filter_walk *w)
 		no_room(w, start);
 }
 
-/* The record and `behind` it, after the head that was written from `start` on. */
-static void put_record(struct filter_walk *w, const struct record *r, size_t start, struct span behind)
+/* The end of an event whose beginning was written from `start` on: its record is there (or `written` is false), `behind` follows it. */
+static void finish(struct filter_walk *w, size_t start, bool written, struct span behind)
 {
-	bool written = !w->out->failed && record_put(r, w->out);
-	if (w->out->failed) {
+	if (written && buf_put_span(w->out, behind)) {
+		w->count++;
+	} else if (w->out->failed) {
 		no_room(w, start);
-	} else if (!written) {
+	} else {
 		w->out->n = start;
 		filter_walk_fail(w, "filter_value", "a value is of a kind that no record can hold, or nested too deep");
-	} else if (buf_put_span(w->out, behind)) {
-		w->count++;
-	} else {
-		no_room(w, start);
 	}
+}
+
+/* The entry up to its record, and what is behind that: an entry may have more than two elements. */
+static void put_head(struct filter_walk *w)
+{
+	buf_put(w->out, w->entry.p, (size_t)(w->record.p - w->entry.p));
+}
+
+static struct span tail(const struct filter_walk *w)
+{
+	const uint8_t *behind = w->record.p + w->record.n;
+	return span_of(behind, (size_t)(w->entry.p + w->entry.n - behind));
 }
 
 void filter_walk_put(struct filter_walk *w, const struct record *r)
 {
 	size_t start = w->out->n;
-	const uint8_t *behind = w->record.p + w->record.n;
-	buf_put(w->out, w->entry.p, (size_t)(w->record.p - w->entry.p));
-	/* An entry may have more than two elements: they stay. */
-	put_record(w, r, start, span_of(behind, (size_t)(w->entry.p + w->entry.n - behind)));
+	put_head(w);
+	finish(w, start, !w->out->failed && record_put(r, w->out), tail(w));
+}
+
+void filter_walk_put_raw(struct filter_walk *w, struct span record)
+{
+	size_t start = w->out->n;
+	put_head(w);
+	finish(w, start, buf_put_span(w->out, record), tail(w));
 }
 
 void filter_walk_put_at(struct filter_walk *w, const struct record *r, struct event_time t)
@@ -156,7 +171,7 @@ void filter_walk_put_at(struct filter_walk *w, const struct record *r, struct ev
 		buf_put_byte(w->out, 0x92);
 	mp_put_event_time(w->out, t);
 	buf_put_span(w->out, w->metadata);
-	put_record(w, r, start, (struct span){0});
+	finish(w, start, !w->out->failed && record_put(r, w->out), (struct span){0});
 }
 
 void filter_walk_fail(struct filter_walk *w, const char *reason, const char *text)
@@ -198,4 +213,24 @@ void filter_pool_give(struct filter_pool *p, struct filter_room *room)
 	room->next = p->idle;
 	p->idle = room;
 	pthread_mutex_unlock(&p->lock);
+}
+
+struct filter_scratch *filter_scratch_take(struct filter_pool *p)
+{
+	struct filter_scratch *s = (struct filter_scratch *)filter_pool_take(p);
+	if (!s) {
+		s = mem_zalloc(sizeof *s);
+		buf_init(&s->buf, FILTER_RECORD_MAX);
+	}
+	if (s->buf.cap > SCRATCH_KEEP)
+		buf_free(&s->buf);
+	buf_clear(&s->buf);
+	return s;
+}
+
+void filter_scratch_free(struct filter_room *room)
+{
+	struct filter_scratch *s = (struct filter_scratch *)room;
+	buf_free(&s->buf);
+	mem_free(s);
 }

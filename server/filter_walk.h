@@ -51,6 +51,7 @@ bool filter_walk_open(struct filter_walk *w, struct arena *a, struct record *r);
 void filter_walk_keep(struct filter_walk *w);
 /* It goes on with this record. A record that cannot be written is a failure. */
 void filter_walk_put(struct filter_walk *w, const struct record *r);
+void filter_walk_put_raw(struct filter_walk *w, struct span record); /* as msgpack */
 /* And with this time. */
 void filter_walk_put_at(struct filter_walk *w, const struct record *r, struct event_time t);
 /* It failed: `reason` is a fixed word, `text` a sentence. */
@@ -74,7 +75,16 @@ void filter_pool_destroy(struct filter_pool *p, void (*free_room)(struct filter_
 struct filter_room *filter_pool_take(struct filter_pool *p);
 void filter_pool_give(struct filter_pool *p, struct filter_room *room);
 
-/* The ceiling of an arena for one record at a time: a few times what a record may have (bytes). */
-#define FILTER_ARENA_MAX ((size_t)1 << 30)
+/* What one call of a filter writes records into before they go on. */
+struct filter_scratch {
+	struct filter_room room;
+	struct buf buf;
+};
+/* One with an empty buffer of at most FILTER_RECORD_MAX bytes; filter_pool_give gives it back. */
+struct filter_scratch *filter_scratch_take(struct filter_pool *p);
+void filter_scratch_free(struct filter_room *room); /* for filter_pool_destroy */
+
+/* What a record may become in a filter (bytes): no small message makes a very large one. */
+#define FILTER_RECORD_MAX ((size_t)64 << 20)
 
 #endif

@@ -4,7 +4,8 @@
 
 extern const struct plugin in_forward, in_http, in_sample, in_syslog, in_tcp, in_udp, in_unix;
 extern const struct plugin filter_concat, filter_grep, filter_parser;
-extern const struct plugin filter_record_modifier, filter_record_transformer;
+extern const struct plugin filter_dedot, filter_elasticsearch_genid, filter_flatten_hash, filter_record_modifier;
+extern const struct plugin filter_record_transformer, filter_stdout;
 extern const struct plugin out_elasticsearch_data_stream, out_elasticsearch_dynamic, out_opensearch_data_stream;
 extern const struct plugin out_file, out_forward, out_http, out_label_router, out_rewrite_tag_filter, out_roundrobin,
 	out_route, out_secondary_file;
@@ -39,10 +40,14 @@ const struct plugin *const plugin_list[] = {
 	&out_stdout,
 	/* filters */
 	&filter_concat,
+	&filter_dedot,
+	&filter_elasticsearch_genid,
+	&filter_flatten_hash,
 	&filter_grep,
 	&filter_parser,
 	&filter_record_modifier,
 	&filter_record_transformer,
+	&filter_stdout,
 	NULL,
 };
 

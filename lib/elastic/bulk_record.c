@@ -59,7 +59,7 @@ const char *bulk_record_read(struct bulk_body *b, struct bulk_source *s)
 	const uint8_t *const original = s->record.p;
 	if (b->o.flatten_hashes) {
 		buf_clear(&b->edit[0]);
-		if (!record_edit_flatten(s->record, span_str(b->o.flatten_separator), &b->edit[0]))
+		if (!record_edit_flatten(s->record, span_str(b->o.flatten_separator), false, &b->edit[0]))
 			return too_long;
 		s->record = buf_span(&b->edit[0]);
 	}

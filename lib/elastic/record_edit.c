@@ -111,10 +111,16 @@ struct flattening {
 	struct buf *out;
 	struct buf name; /* of the present place, from the top */
 	struct span separator;
+	bool arrays;	/* are flattened too */
 	uint32_t count; /* of pairs written */
 	unsigned depth;
-	uint32_t left[MP_DEPTH_LIMIT];	 /* pairs to come in each map around the present place */
-	size_t name_len[MP_DEPTH_LIMIT]; /* of the name of each of them */
+	/* The maps and arrays around the present place. */
+	struct {
+		uint32_t left; /* pairs or elements to come */
+		uint32_t next; /* the number of the next element */
+		bool is_array;
+		size_t name_len;
+	} level[MP_DEPTH_LIMIT];
 };
 
 static bool put_pair(struct flattening *f, struct span value)
@@ -127,25 +133,35 @@ static bool put_pair(struct flattening *f, struct span value)
 	return buf_put_span(f->out, value);
 }
 
-/* The pair at *p: written, or a map that is gone into. */
-static bool flatten_pair(struct flattening *f, const uint8_t **p, const uint8_t *end)
+/* Appends the name of the pair or element at *p to that of what it is in; *p is moved to the value. */
+static bool put_name(struct flattening *f, const uint8_t **p, const uint8_t *end)
 {
-	const struct span key = span_of(*p, mp_length(*p, end));
-	f->name.n = f->name_len[f->depth - 1];
+	f->name.n = f->level[f->depth - 1].name_len;
 	if (f->depth > 1)
 		buf_put_span(&f->name, f->separator);
+	if (f->level[f->depth - 1].is_array)
+		return buf_printf(&f->name, "%u", f->level[f->depth - 1].next++);
+	const struct span key = span_of(*p, mp_length(*p, end));
 	*p += key.n;
-	if (key.n == 0 || !put_key_text(key, &f->name))
-		return false;
+	return key.n && put_key_text(key, &f->name);
+}
+
+/* The pair or element at *p: written, or a container that is gone into. */
+static bool flatten_one(struct flattening *f, const uint8_t **p, const uint8_t *end)
+{
 	struct mp_token t;
+	if (!put_name(f, p, end))
+		return false;
 	const uint8_t *q = *p;
 	if (mp_read(&q, end, &t) != MP_OK)
 		return false;
-	if (t.type == MP_MAP) {
+	if (t.type == MP_MAP || (t.type == MP_ARRAY && f->arrays)) {
 		if (f->depth == MP_DEPTH_LIMIT)
 			return false;
-		f->left[f->depth] = t.count;
-		f->name_len[f->depth++] = f->name.n;
+		f->level[f->depth].left = t.count;
+		f->level[f->depth].next = 0;
+		f->level[f->depth].is_array = t.type == MP_ARRAY;
+		f->level[f->depth++].name_len = f->name.n;
 		*p = q;
 		return true;
 	}
@@ -159,24 +175,29 @@ static bool flatten_map(struct flattening *f, const uint8_t *p, const uint8_t *e
 	struct mp_token t;
 	if (mp_read(&p, end, &t) != MP_OK || t.type != MP_MAP)
 		return false;
-	f->left[0] = t.count;
-	f->name_len[0] = 0;
+	f->level[0].left = t.count;
+	f->level[0].is_array = false;
+	f->level[0].name_len = 0;
 	f->depth = 1;
 	while (f->depth) {
-		if (f->left[f->depth - 1] == 0) {
+		if (f->level[f->depth - 1].left == 0) {
 			f->depth--;
 			continue;
 		}
-		f->left[f->depth - 1]--;
-		if (!flatten_pair(f, &p, end))
+		f->level[f->depth - 1].left--;
+		if (!flatten_one(f, &p, end))
 			return false;
 	}
 	return true;
 }
 
-bool record_edit_flatten(struct span record, struct span separator, struct buf *out)
+bool record_edit_flatten(struct span record, struct span separator, bool arrays, struct buf *out)
 {
-	struct flattening f = {.out = out, .separator = separator};
+	struct flattening f;
+	f.out = out;
+	f.separator = separator;
+	f.arrays = arrays;
+	f.count = 0;
 	const size_t head = out->n;
 	/* Every pair takes its whole name along, so both are bounded by what `out` may hold. */
 	buf_init(&f.name, out->max < UINT32_MAX ? out->max : UINT32_MAX);

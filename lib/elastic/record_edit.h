@@ -13,8 +13,8 @@ bool record_edit_remove(struct span record, const struct record_path *path, stru
 
 /*
  * Appends `record` with the maps in it flattened: {"a":{"b":1}} becomes {"a.b":1} with separator ".". Arrays stay as
- * they are, empty maps vanish, as with fluent-plugin-elasticsearch. False if `out` failed.
+ * they are, or (`arrays`) become {"a.0":...}; what is empty vanishes, as with fluent-plugin-elasticsearch and -flatten-hash. False if `out` failed.
  */
-bool record_edit_flatten(struct span record, struct span separator, struct buf *out);
+bool record_edit_flatten(struct span record, struct span separator, bool arrays, struct buf *out);
 
 #endif

@@ -195,3 +195,34 @@ def test_record_modifier(weir):
     assert wait_events(w, 1) == [
         {"message": "login password=*** ok", "level": "INFO", "service": "web", "short": "log-INFO"}]
     assert dead_letters(w) == {"expression_error": 1}
+
+
+def test_names_and_shapes(weir):
+    """stdout prints on the way; dedot and flatten_hash change names; genid's id is the same when the message comes again elsewhere."""
+    config = """
+<filter app>
+  @type stdout
+  <inject>
+    tag_key printed
+  </inject>
+</filter>
+<filter app>
+  @type dedot
+  de_dot_nested true
+</filter>
+<filter app>
+  @type flatten_hash
+  separator /
+</filter>
+<filter app>
+  @type elasticsearch_genid
+</filter>"""
+    ids = []
+    for _ in range(2):
+        w = filtered(weir, config)
+        send(w, "app", {"k8s.io/app": {"a.b": [1, {"c.d": 2}]}}, {"n": 1}, {"n": 1})
+        found = wait_events(w, 6)
+        assert found[:3] == [{"k8s.io/app": {"a.b": [1, {"c.d": 2}]}, "printed": "app"}] + 2 * [{"n": 1, "printed": "app"}]
+        ids.append([e.pop("_hash") for e in found[3:]])
+        assert found[3:] == [{"k8s_io/app/a_b/0": 1, "k8s_io/app/a_b/1/c_d": 2}, {"n": 1}, {"n": 1}]
+    assert ids[0] == ids[1] and len(set(ids[0])) == 3

@@ -97,18 +97,18 @@ static void test_flatten(void **state)
 		struct buf out;
 		struct span record = record_of(rows[i].record);
 		buf_init(&out, 1 << 20);
-		assert_true(record_edit_flatten(record, span_str(rows[i].separator), &out));
+		assert_true(record_edit_flatten(record, span_str(rows[i].separator), false, &out));
 		assert_json(&out, rows[i].want, rows[i].record);
 		buf_free(&out);
 		buf_init(&out, 4);
-		assert_false(record_edit_flatten(record, span_str(rows[i].separator), &out));
+		assert_false(record_edit_flatten(record, span_str(rows[i].separator), false, &out));
 		buf_free(&out);
 		exact_free(record);
 	}
 	struct buf out;
 	buf_init(&out, 1 << 20);
 	struct span keys = exact_hex("83 a161 84 01 02 c0 03 c401 78 04 cb 3ff8000000000000 05 07 08 90 81 c3 06");
-	assert_true(record_edit_flatten(keys, SPAN_LIT("-"), &out));
+	assert_true(record_edit_flatten(keys, SPAN_LIT("-"), false, &out));
 	assert_json(&out, "{\"a-1\":2,\"a-\":3,\"a-x\":4,\"a-1.5\":5,\"7\":8,\"[]-true\":6}", "keys");
 	buf_free(&out);
 	exact_free(keys);
@@ -127,7 +127,7 @@ static void test_flatten_is_bounded(void **state)
 	for (int i = 0; i < 32768; i++)
 		buf_put(&in, (uint8_t[]){0xcd, (uint8_t)(i >> 8), (uint8_t)i, 1}, 4);
 	buf_init(&out, 1 << 20);
-	assert_false(record_edit_flatten(buf_span(&in), SPAN_LIT("."), &out));
+	assert_false(record_edit_flatten(buf_span(&in), SPAN_LIT("."), false, &out));
 	assert_true(out.cap <= 1 << 20);
 	buf_free(&in);
 	buf_free(&out);
@@ -149,7 +149,7 @@ static void test_random_records(void **state)
 		const uint8_t *p = in.p;
 		const bool good = json_put(&out, &p, in.p + in.n, 64);
 		buf_clear(&out);
-		assert_true(record_edit_flatten(in, SPAN_LIT("."), &out) || !good);
+		assert_true(record_edit_flatten(in, SPAN_LIT("."), false, &out) || !good);
 		if (good)
 			assert_int_equal(mp_skip(out.p, out.p + out.n, 8), out.n);
 		buf_clear(&out);
