@@ -150,6 +150,10 @@ bench: build/weir build/release/test/bench/load_gen build/release/test/bench/nul
 integration: build/weir ## the tests against real servers and real clients (WEIR_BIN chooses another build)
 	$(Q)test/integration/run $(PYTEST_ARGS)
 
+.PHONY: faults
+faults: build/weir ## fault campaigns with a report (FAULTS="kill-random mixed", FAULTS_SCALE=0.02 for five minutes, FAULTS_SEED)
+	$(Q)test/faults/run $(FAULTS)
+
 .PHONY: test
 test: ## install what it needs, build, and run all tests
 	$(Q)sh deploy/install-deps build test

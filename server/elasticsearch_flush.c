@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "die_at.h"
 #include "flow.h"
 
 /* ---- filling a request ------------------------------------------------------------------------------------------------------ */
@@ -178,7 +179,8 @@ static enum flush_result flush_requests(struct flusher *t)
 		if (posted != POSTED)
 			return ended(posted);
 		if (!elasticsearch_conclude(t))
-			return FLUSH_HOLD;
+			return FLUSH_BLOCKED; /* chunks without dead letters go on, and make room */
+		die_point(DIE_BULK_CONCLUDED);
 		observe_ages(t);
 		if (!go_on(t, bulk_body_count(body)))
 			return FLUSH_RETRY;

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "dead_letter.h"
+#include "die_at.h"
 #include "flow.h"
 #include "record/msgpack_scan.h"
 
@@ -351,6 +352,7 @@ static enum posted post(struct flusher *t, struct bulk_body *body, size_t first,
 	}
 	uint64_t entered = bulk_pace_enter(es->pace);
 	bool answered = request(t, bytes, &r);
+	die_point(DIE_BULK_ANSWERED);
 	enum bulk_word word = r.timed_out || (answered && r.status == 429) ? BULK_WORD_BUSY : BULK_WORD_NONE;
 	if (answered && r.status == 200)
 		posted = read_reply(t, body, first, last, &r, &word);

@@ -6,6 +6,7 @@
 #include "base/vfs_mem.h"
 #include "dead_letter.h"
 #include "chunk_rest.h"
+#include "die_at.h"
 #include "ingest.h"
 #include "retry.h"
 
@@ -389,6 +390,7 @@ static void finish(struct flow *f, struct chunk *c, enum flush_result result, co
 	case FLUSH_DONE:
 		gate_open(f);
 		counter_add(f->n.chunks_done, 1);
+		die_point(DIE_CHUNK_DELIVERED);
 		commit(f, c);
 		return;
 	case FLUSH_UNRECOVERABLE: /* and nobody could take it: later */

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "die_at.h"
 #include "forward/forward_encode.h"
 #include "forward_key.h"
 #include "inject.h"
@@ -138,6 +139,7 @@ static void not_stored(struct session *s, int error)
 
 static void send_ack(struct session *s, const struct ack *a, int64_t now_ns)
 {
+	die_point(DIE_ACK_OWED);
 	struct buf *out = conn_out(s->conn);
 	if (conn_unsent(s->conn) >= UNSENT_MAX && s->throw_acks) {
 		counter_add(s->shared->n.acks_thrown_away, 1);

@@ -1,6 +1,7 @@
 /* main.c: the command line to what it asks for; nothing else. */
 #include "cmdline.h"
 #include "describe.h"
+#include "die_at.h"
 #include "server.h"
 #include "tools.h"
 
@@ -39,7 +40,7 @@ int main(int argc, char **argv)
 	case CMD_RUN:
 		break;
 	}
-	int status = server_run(&cmd);
+	int status = die_at_from_env() ? server_run(&cmd) : 1;
 	curl_global_cleanup();
 	return status;
 }

@@ -123,6 +123,19 @@ def reject_items(share=0.1, code=429, type="es_rejected_execution_exception",
     return _Items(lambda item: dice.random() < share, code, type, reason, **k)
 
 
+def items_if(test, code, type, reason, **k):
+    """Items for which test(item) is true fail."""
+    return _Items(test, code, type, reason, **k)
+
+
+def item_every(field, every, at, code=400, type="document_parsing_exception", reason="[1:1] failed to parse: planted", **k):
+    """Items whose whole number in `field` leaves the rest `at` when it is divided by `every` fail."""
+    def planted(item):
+        n = (item.document or {}).get(field)
+        return isinstance(n, int) and n % every == at
+    return _Items(planted, code, type, reason, **k)
+
+
 def item_error(field, value, code=400, type="document_parsing_exception",
                reason="[1:1] failed to parse field [x] of type [long]", **k):
     """Items whose document has `field` equal to `value` fail."""
@@ -270,6 +283,6 @@ def late(delay, **k):
     return _Late(delay, **k)
 
 
-FAULTS = {f.__name__: f for f in (status, html, reject_items, item_error, index_error, whole_request_if, too_large,
+FAULTS = {f.__name__: f for f in (status, html, reject_items, item_error, item_every, index_error, whole_request_if, too_large,
                                   fewer_items, failure_store, errors_without_items, not_json, huge_reply, lose_reply, cut_reply,
                                   slow_reply, hang, late)}

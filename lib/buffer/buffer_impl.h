@@ -53,8 +53,9 @@ struct writer {
 	int64_t stalled_until_ns;		      /* monotonic; nothing is written before */
 	int64_t sync_failed_ns[WRITER_SYNC_FAILURES]; /* monotonic, a ring */
 	unsigned sync_failures;
-	int64_t alarm_ns;	/* monotonic: the next alarm while `refusing` */
-	int64_t space_asked_ns; /* monotonic */
+	int64_t alarm_ns;	    /* monotonic: the next alarm while `refusing` */
+	int64_t space_asked_ns;	    /* monotonic */
+	uint64_t space_asked_bytes; /* used_bytes then */
 	struct log_limit stall_log, sync_log, slow_log;
 };
 

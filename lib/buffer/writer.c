@@ -46,14 +46,20 @@ static struct asked look_around(struct buffer *b, int64_t now)
  * -------------------------------------------------------------------------------------------
  */
 
-/* Asks for free space, at most once a second and only while something is written or is waiting for it. */
+/*
+ * Asks for free space while something is written or is waiting for it: once a second, and whenever a part of what is to
+ * be kept free may have been used up.
+ */
 static void ask_for_space(struct buffer *b, int64_t now)
 {
 	struct writer *w = &b->writer;
 	bool was_low = b->space_low;
-	if (!b->o.min_free_bytes || now < w->space_asked_ns + SPACE_NS || (!w->group && !was_low))
+	uint64_t used = atomic_load_explicit(&b->used_bytes, memory_order_relaxed);
+	bool soon = used > w->space_asked_bytes + b->o.min_free_bytes / 8;
+	if (!b->o.min_free_bytes || (now < w->space_asked_ns + SPACE_NS && !soon) || (!w->group && !was_low))
 		return;
 	w->space_asked_ns = now;
+	w->space_asked_bytes = used;
 	int64_t left = b->vfs->free_bytes(b->vfs->ctx, b->path);
 	bool low = left >= 0 && (uint64_t)left < b->o.min_free_bytes;
 	if (low == was_low)

@@ -1,9 +1,9 @@
 """The search server goes away in the middle of traffic and comes back: nothing is lost, nothing is there twice."""
 import pytest
 
+from harness.traffic import NOTHING, Traffic, difference
 from harness.waiting import wait_until
 from harness.weir import ELASTICSEARCH
-from test_kill9 import NOTHING, Traffic, difference
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import pytest
 from harness.forward import send_events
 from harness.waiting import wait_until
 from harness.weir import ELASTICSEARCH, SYSTEM
-from test_kill9 import NOTHING, Traffic, difference
+from harness.traffic import NOTHING, Traffic, difference
 
 SENDER = SYSTEM + """
 <source>

@@ -19,7 +19,7 @@ class Books:
 
         self.received = int(m.sum("weir_source_events_total", plugin_id=source))
         self.refused = of_source("refused")
-        self.elsewhere = of_source("unmatched") + of_source("filtered") + of_source("error")
+        self.elsewhere = of_source("unmatched") + of_source("filtered") + of_source("error") + of_source("repeated")
         self.dead_at_input = int(m.sum("weir_dead_letter_events_total", plugin_id=source))
         self.stored = of_output("durable", "buffer")
         self.indexed, self.already_there = of_output("indexed"), of_output("already_there")

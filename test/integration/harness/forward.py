@@ -101,7 +101,7 @@ class Sender:
     def __init__(self, port, name, tag="app.steady", rate=None, window=4, seed=1, max_chunk=40):
         self.port, self.name, self.tag, self.rate, self.window = port, name, tag, rate, window
         self.random, self.max_chunk = random.Random(seed), max_chunk
-        self.sent = self.acked = self.resent_chunks = self.broken = 0
+        self.sent = self.acked = self.resent_chunks = self.broken = self.resets = 0
         self.waiting = []  # (id, bytes, events), the oldest first
         self.error = None
 
@@ -124,8 +124,9 @@ class Sender:
                 try:
                     with Connection(self.port) as c:
                         self.talk(c, stop, began)
-                except (OSError, ConnectionError):
+                except (OSError, ConnectionError) as e:
                     self.broken += 1
+                    self.resets += isinstance(e, (ConnectionResetError, BrokenPipeError))
                     time.sleep(0.02)
         except BaseException as e:
             self.error = e

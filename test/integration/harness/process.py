@@ -5,7 +5,7 @@ import subprocess
 
 # The program runs in the place of this shell, in a session of its own. The reader beside it sees the end of its input when the
 # test process has gone, and then kills the whole group.
-_WRAPPER = 'exec 3<&0; { cat <&3 >/dev/null; kill -KILL -- -$$; } & exec "$@" </dev/null 3<&-'
+_WRAPPER = 'exec 3<&0; { cat <&3 >/dev/null; kill -s KILL -- -$$; } & exec "$@" </dev/null 3<&-'
 
 
 class Process:

@@ -1,0 +1,144 @@
+"""kill -9 at random times and at every named durable step; SIGTERM under load."""
+import os
+import re
+import statistics
+import time
+
+import fake_faults as faults
+from fake_es import FakeES
+from harness.waiting import wait_until
+from harness.weir import ROOT
+from oracle import Traffic, compare, drain, ends_well, make_weir, no_files_left, refuse_planted
+
+SMALL = "chunk_limit_size 64k"
+A_LIFE = 25  # kills of one weir, before what it has is compared
+
+
+def trouble(c, es):
+    """Faults that go on by turns while weir is killed, so that it dies in retries as well."""
+    make = (lambda: faults.reject_items(0.2, times=3, seed=c.dice.random()), lambda: faults.lose_reply(times=1),
+            lambda: faults.status(503, times=1), lambda: faults.cut_reply(c.dice.randrange(60), times=1),
+            lambda: faults.late(0.05, times=3))
+    es.fault(c.dice.choice(make)())
+
+
+def restart(w, times):
+    begin = time.monotonic()
+    w.start()
+    times.append(time.monotonic() - begin)
+
+
+def kill_at_random(c, w, es, traffic, kills, times):
+    for _ in range(kills):
+        before, more = traffic.acked(), c.dice.randrange(20, 1500)
+        if c.dice.random() < 0.5:
+            trouble(c, es)
+        wait_until(lambda: traffic.acked() >= before + more, 60, lambda: f"acks come:\n{w.log_tail()}", 0.001)
+        w.kill9()
+        restart(w, times)
+
+
+def kill_random(c):
+    """kill -9 at random times, under load of all forms of messages, with a server that fails as well."""
+    left, times = c.times(1000), []
+    while left:
+        kills = min(left, A_LIFE)
+        left -= kills
+        with FakeES() as es:
+            refuse_planted(es)
+            w = make_weir(c.place(), es.url, buffer=SMALL).start()
+            with Traffic(w.port, count=4, seed=c.dice.randrange(10**6)) as traffic:
+                kill_at_random(c, w, es, traffic, kills, times)
+                drain(w, es, traffic)
+            compare(c, es, traffic, kills)
+            ends_well(w)
+            no_files_left(w)
+            assert not es.violations, es.violations[:5]
+        c.progress(f"{left} kills left")
+    times.sort()
+    c.note(f"restart: median {statistics.median(times):.2f} s, p99 {times[int(len(times) * 0.99)]:.2f} s")
+
+
+def points():
+    """The names of all durable steps, from the headers that define them."""
+    found = []
+    for header in ("lib/buffer/crash_point.h", "server/die_at.h"):
+        with open(os.path.join(ROOT, header)) as f:
+            found += re.findall(r'^\s+X\(\w+, +"([a-z-]+)"\)', f.read(), re.M)
+    assert len(found) > 20
+    return found
+
+
+# Steps of copying damage away: what they copy has no ack to lose, and the unit tests come by them.
+NOT_HERE = {"backup-written", "backup-synced"}
+
+
+def die_at(w, point, times, wait):
+    """A life of weir that ends at that step, or after `wait` seconds. True if it came to it."""
+    w.env["WEIR_DIE_AT"] = f"{point}:{times}"
+    w.start(wait=False)
+    try:
+        w.process.popen.wait(wait)
+        died = True
+    except Exception:
+        died = False
+    w.kill9()
+    del w.env["WEIR_DIE_AT"]
+    return died
+
+
+def kill_points(c, only=None):
+    """kill -9 at every named durable step, of the first life and of those after a kill."""
+    rounds, reached = c.times(20), set()
+    wanted = only or [p for p in points() if p not in NOT_HERE]
+    for n in range(rounds):
+        with FakeES() as es:
+            refuse_planted(es)
+            es.fault(faults.reject_items(0.1, seed=c.dice.random()))
+            w = make_weir(c.place(), es.url, buffer=SMALL)
+            runs = 0
+            with Traffic(w.port, count=3, seed=c.dice.randrange(10**6)) as traffic:
+                for point in c.dice.sample(wanted, len(wanted)):
+                    # Start-up steps and those of a quiet second come but once a life.
+                    rare = point.startswith(("recover", "mark"))
+                    if die_at(w, point, 1 if rare else c.dice.randrange(1, 6), 3):
+                        reached.add(point)
+                    runs += 1
+                w.start()
+                es.heal()
+                refuse_planted(es)
+                drain(w, es, traffic)
+            compare(c, es, traffic, runs)
+            ends_well(w)
+            no_files_left(w)
+        c.progress(f"round {n + 1} of {rounds}")
+    missed = sorted(set(wanted) - reached)
+    c.note(f"{len(reached)} of {len(wanted)} steps reached" + (f", not {', '.join(missed)}" if missed else ""))
+
+
+def sigterm(c):
+    """SIGTERM under load: exit 0 in time, what was read is acknowledged, nothing lost, no reset; a second one hastens it."""
+    rounds, slowest = c.times(200), 0
+    with FakeES() as es:
+        refuse_planted(es)
+        w = make_weir(c.place(), es.url, buffer=SMALL).start()
+        with Traffic(w.port, count=4, seed=c.dice.randrange(10**6)) as traffic:
+            for n in range(rounds):
+                before = traffic.acked()
+                wait_until(lambda: traffic.acked() > before + c.dice.randrange(20, 500), 60, "acks come", 0.001)
+                begin = time.monotonic()
+                if n % 4 == 3:
+                    w.process.signal(15)
+                w.stop(10)
+                slowest = max(slowest, time.monotonic() - begin)
+                w.start()
+            drain(w, es, traffic)
+        assert not sum(s.resets for s in traffic.senders), "a sender was reset"
+        compare(c, es, traffic, rounds)
+        ends_well(w)
+    c.note(f"slowest end {slowest:.2f} s")
+    assert slowest < 5
+
+
+SCENARIOS = {"kill-random": kill_random, "kill-points": kill_points, "sigterm": sigterm}
+
