@@ -57,13 +57,23 @@ void buffer_conf_flat_unused(const struct conf_section *own, struct conf_report 
 		.name = NAME, .type = CONF_IGNORED, .support = CONF_MOVED,           \
 		.instead = "v0.12 wrote it here; it belongs into a <buffer> section" \
 	}
-#define BUFFER_FLAT_PARAMS                                                                                         \
-	BUFFER_FLAT("buffer_type"), BUFFER_FLAT("buffer_path"), BUFFER_FLAT("buffer_chunk_limit"),                 \
-		BUFFER_FLAT("buffer_queue_limit"), BUFFER_FLAT("buffer_queue_full_action"),                        \
-		BUFFER_FLAT("flush_interval"), BUFFER_FLAT("try_flush_interval"),                                  \
-		BUFFER_FLAT("queued_chunk_flush_interval"), BUFFER_FLAT("num_threads"), BUFFER_FLAT("retry_wait"), \
-		BUFFER_FLAT("retry_limit"), BUFFER_FLAT("disable_retry_limit"), BUFFER_FLAT("max_retry_wait"),     \
-		BUFFER_FLAT("flush_at_shutdown"), BUFFER_FLAT("time_slice_format"), BUFFER_FLAT("time_slice_wait")
+#define BUFFER_FLAT_PARAMS                                                                                          \
+	BUFFER_FLAT("buffer_type"), BUFFER_FLAT("buffer_path"), BUFFER_FLAT("buffer_chunk_limit"),                  \
+		BUFFER_FLAT("buffer_queue_limit"), BUFFER_FLAT("buffer_queue_full_action"),                         \
+		BUFFER_FLAT("flush_interval"), BUFFER_FLAT("try_flush_interval"),                                   \
+		BUFFER_FLAT("queued_chunk_flush_interval"), BUFFER_FLAT("num_threads"), BUFFER_FLAT("retry_wait"),  \
+		BUFFER_FLAT("retry_limit"), BUFFER_FLAT("disable_retry_limit"), BUFFER_FLAT("max_retry_wait"),      \
+		BUFFER_FLAT("flush_at_shutdown"), BUFFER_FLAT("time_slice_format"), BUFFER_FLAT("time_slice_wait"), \
+	{                                                                                                           \
+		.name = "slow_flush_log_threshold", .type = CONF_IGNORED, .support = CONF_NOT_USED,                 \
+		.instead = "how long requests take is in /metrics"                                                  \
+	}
+/* For outputs that write times themselves. */
+#define TIME_AS_INTEGER_PARAM                                                                                    \
+	{                                                                                                        \
+		.name = "time_as_integer", .type = CONF_IGNORED, .support = CONF_NOT_POSSIBLE, .value = "false", \
+		.instead = "times keep their fractions: leave them out with time_precision 0 or a time_format"   \
+	}
 
 /*
  * Where the buffer lies: its own `path` ("/x/p.*.log" becomes the folder "/x/p.log"), else below root_dir or the state folder, as ID/buffer. For the

@@ -268,6 +268,7 @@ static const struct conf_param params[] = {
 	FLAG("data_stream_template_use_index_patterns_wildcard", data_stream_wildcard, "true",
 		"The template is for all names that begin with the stream's."),
 	BUFFER_FLAT_PARAMS,
+	TIME_AS_INTEGER_PARAM,
 	/* fluentd's, without effect here */
 	NOTE("include_index_in_url", "the index stands in the URL, and in action lines where it differs"),
 	NOTE("reload_connections", "the configured servers are used, and no others are looked for"),

@@ -76,6 +76,7 @@ static const struct conf_param params[] = {
 		.value = "false",
 		.help = "The link is relative to its folder."},
 	BUFFER_FLAT_PARAMS,
+	TIME_AS_INTEGER_PARAM,
 	FORMATTER_FLAT_PARAMS,
 	INJECT_FLAT_PARAMS,
 	{.name = NULL},

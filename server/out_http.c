@@ -170,6 +170,7 @@ static const struct conf_param params[] = {
 	TEXT("tls_version", tls_version, "Accepted: TLS 1.2 and 1.3 are spoken."),
 	TEXT("tls_ciphers", tls_ciphers, "OpenSSL's cipher list for TLS 1.2."),
 	BUFFER_FLAT_PARAMS,
+	TIME_AS_INTEGER_PARAM,
 	FORMATTER_FLAT_PARAMS,
 	INJECT_FLAT_PARAMS,
 	{.name = NULL},

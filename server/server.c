@@ -12,6 +12,7 @@
 #include "ingest.h"
 #include "loaded.h"
 #include "pipeline.h"
+#include "rpc.h"
 #include "dead_samples.h"
 #include "senders.h"
 #include "server_status.h"
@@ -42,6 +43,7 @@ struct server {
 	struct event *signals[6];
 	struct event *pulse; /* while draining */
 	struct admin *admin;
+	struct rpc *rpc;
 	struct unmatched *unmatched;
 	struct watch watch;
 	struct server_status *status;
@@ -449,6 +451,9 @@ static void start_dead_service(struct server *s)
 static bool start_admin(struct server *s, struct err *err)
 {
 	const struct system_admin_conf *c = s->conf.system->admin.n ? s->conf.system->admin.v[0] : NULL;
+	const char *rpc = s->conf.system->rpc_endpoint;
+	if (rpc && !(s->rpc = rpc_start(s->base, rpc, &s->conf, err)))
+		return err_wrap(err, "rpc_endpoint %s", rpc);
 	if (!c)
 		return true;
 	s->admin = admin_new(s->base);
@@ -512,6 +517,7 @@ static void stop(struct server *s)
 	}
 	held_end(s->held);
 	admin_free(s->admin);
+	rpc_stop(s->rpc);
 	server_status_free(s->status);
 	dead_service_stop(s->dead_service);
 	each_output(s, flow_stop);

@@ -174,6 +174,17 @@ static const struct conf_param params[] = {
 		.offset = AT(without_source),
 		.value = "false",
 		.help = "Start no `<source>`: what is in the buffers is delivered, nothing new is taken in."},
+	{.name = "rpc_endpoint",
+		.type = CONF_STRING,
+		.offset = AT(rpc_endpoint),
+		.help = "host:port that takes fluentd's commands over HTTP: /api/plugins.flushBuffers, "
+			"/api/processes.interruptWorkers, killWorkers, flushBuffersAndKillWorkers, /api/config.dump. "
+			"Whoever reaches it can stop weir."},
+	{.name = "enable_get_dump",
+		.type = CONF_BOOL,
+		.offset = AT(enable_get_dump),
+		.value = "false",
+		.help = "rpc_endpoint also answers /api/config.getDump: the configuration in force, secrets masked."},
 	{.name = "config_include_dir",
 		.type = CONF_STRING,
 		.offset = AT(config_include_dir),
@@ -205,14 +216,15 @@ static const struct conf_param params[] = {
 static void note_section(void *conf, struct conf_report *r)
 {
 	const struct conf_common *c = conf;
-	conf_report_add(r, CONF_NOTE, c->pos, "<%s> has no effect: %s", c->schema->name, c->schema->help);
+	conf_report_add(r, CONF_NOTE, c->pos, "<%s> has no effect: %s", c->schema->name, c->schema->title);
 }
 
 #define SECTION_NOT_USED(NAME, WHY)                       \
 	static const struct conf_schema NAME##_schema = { \
 		.name = #NAME,                            \
+		.title = WHY,                             \
 		.size = sizeof(struct conf_common),       \
-		.help = WHY,                              \
+		.help = "Accepted, without effect.",      \
 		.free_keys = true,                        \
 		.free_sections = true,                    \
 		.check = note_section,                    \
@@ -244,6 +256,14 @@ static int octal(const char *text)
 	return *p == 0 && *text && v <= 07777 ? v : -1;
 }
 
+/* host:port or port */
+static bool is_endpoint(const char *text)
+{
+	const char *colon = strrchr(text, ':'), *port = colon ? colon + 1 : text;
+	size_t n = strspn(port, "0123456789");
+	return n > 0 && n <= 5 && !port[n] && strtoul(port, NULL, 10) <= 65535;
+}
+
 static void check(void *conf, struct conf_report *r)
 {
 	const struct system_conf *c = conf;
@@ -251,6 +271,9 @@ static void check(void *conf, struct conf_report *r)
 		const char *name, *text;
 	} modes[] = {
 		{"file_permission", c->file_permission}, {"dir_permission", c->dir_permission}, {"umask", c->umask}};
+	if (c->rpc_endpoint && !is_endpoint(c->rpc_endpoint))
+		conf_report_add(r, CONF_ERROR, conf_where(c, "rpc_endpoint"),
+			"rpc_endpoint should be 'host:port' or 'port', not '%s'", c->rpc_endpoint);
 	for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
 		if (modes[i].text && octal(modes[i].text) < 0)
 			conf_report_add(r, CONF_ERROR, conf_where(c, modes[i].name),

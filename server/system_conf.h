@@ -31,6 +31,8 @@ struct system_conf {
 	int log_level;
 	bool strict_config_value;
 	bool without_source;
+	char *rpc_endpoint;
+	bool enable_get_dump;
 	int64_t input_memory_limit;
 	char *file_permission, *dir_permission, *umask; /* octal */
 	char *config_include_dir;			/* conf_tree_read has used it */

@@ -22,9 +22,10 @@ static const char *type_name(const struct conf_param *p)
 	return names[p->type];
 }
 
-static bool has_effect(const struct conf_param *p)
+/* A parameter that is written into the section now; not v0.12's, which stand in a place that somebody else reads. */
+static bool has_row(const struct conf_param *p)
 {
-	return p->support == CONF_HONOURED || p->support == CONF_DEPRECATED || p->support == CONF_MOVED;
+	return p->type != CONF_IGNORED && (p->support == CONF_HONOURED || p->support == CONF_DEPRECATED);
 }
 
 /* ---- Markdown ---- */
@@ -82,7 +83,7 @@ static void put_row(struct buf *out, const struct conf_param *p)
 	put_cell(out, p->help);
 	if (p->old)
 		put_old_names(out, p->old);
-	if (p->support == CONF_DEPRECATED || p->support == CONF_MOVED) {
+	if (p->support == CONF_DEPRECATED) {
 		buf_put_str(out, " Deprecated: ");
 		put_cell(out, p->instead);
 		buf_put_byte(out, '.');
@@ -105,11 +106,36 @@ static void put_list(struct buf *out, const struct conf_schema *schema, const ch
 	buf_put_str(out, any ? "\n" : "");
 }
 
+static bool is_old(const struct conf_param *p)
+{
+	return p->type == CONF_IGNORED && (p->support == CONF_DEPRECATED || p->support == CONF_MOVED);
+}
+
+/* v0.12's names, those with one explanation together. */
+static void put_old(struct buf *out, const struct conf_schema *schema)
+{
+	for (const struct conf_param *p = schema->params; p && p->name; p++) {
+		const struct conf_param *first = schema->params;
+		while (!is_old(first) || strcmp(first->instead, p->instead ? p->instead : "") != 0) {
+			if (first == p)
+				break;
+			first++;
+		}
+		if (!is_old(p) || first != p)
+			continue;
+		buf_put_str(out, "Old, still read:");
+		for (const struct conf_param *q = p; q->name; q++)
+			if (is_old(q) && strcmp(q->instead, p->instead) == 0)
+				buf_printf(out, "%s `%s`", q == p ? "" : ",", q->name);
+		buf_printf(out, " (%s).\n\n", p->instead);
+	}
+}
+
 static void put_table(struct buf *out, const struct conf_schema *schema)
 {
 	bool any = false;
 	for (const struct conf_param *p = schema->params; p && p->name; p++) {
-		if (!has_effect(p))
+		if (!has_row(p))
 			continue;
 		if (!any)
 			buf_put_str(out, "| parameter | type | default | meaning |\n|---|---|---|---|\n");
@@ -126,27 +152,56 @@ static void put_heading(struct buf *out, unsigned level)
 	buf_put_byte(out, ' ');
 }
 
-static void reference(const struct conf_schema *schema, const struct conf_sub *as, struct buf *out, unsigned heading)
+static bool is_in(const struct conf_schema *schema, const struct conf_schema *const *list)
 {
-	put_heading(out, heading);
-	if (as)
-		buf_printf(out, "`<%s>`%s%s%s%s\n\n", schema->name, schema->title ? ": " : "",
-			schema->title ? schema->title : "", as->required ? ", required" : "",
-			as->multi ? ", several possible" : "");
-	else
-		buf_printf(out, "%s (`<%s>`)\n\n", schema->title ? schema->title : schema->name, schema->name);
+	for (; list && *list; list++)
+		if (*list == schema)
+			return true;
+	return false;
+}
+
+static void put_title(struct buf *out, const struct conf_sub *as)
+{
+	buf_printf(out, "`<%s>`%s%s%s%s", as->schema->name, as->schema->title ? ": " : "",
+		as->schema->title ? as->schema->title : "", as->required ? ", required" : "",
+		as->multi ? ", several possible" : "");
+}
+
+static void put_body(
+	const struct conf_schema *schema, const struct conf_schema *const *elsewhere, struct buf *out, unsigned heading)
+{
+	bool any = false;
 	if (schema->help)
 		buf_printf(out, "%s\n\n", schema->help);
 	put_table(out, schema);
 	put_list(out, schema, "Accepted, without effect", 1U << CONF_NOT_USED);
 	put_list(out, schema, "Refused", 1U << CONF_NOT_POSSIBLE | 1U << CONF_REMOVED);
-	for (const struct conf_sub *sub = schema->subs; sub && sub->schema; sub++)
-		reference(sub->schema, sub, out, heading + 1);
+	put_old(out, schema);
+	for (const struct conf_sub *sub = schema->subs; sub && sub->schema; sub++) {
+		if (!is_in(sub->schema, elsewhere))
+			continue;
+		buf_put_str(out, any ? "- " : "Sections that are described at the end:\n\n- ");
+		put_title(out, sub);
+		buf_put_byte(out, '\n');
+		any = true;
+	}
+	buf_put_str(out, any ? "\n" : "");
+	for (const struct conf_sub *sub = schema->subs; sub && sub->schema; sub++) {
+		if (is_in(sub->schema, elsewhere))
+			continue;
+		put_heading(out, heading + 1);
+		put_title(out, sub);
+		buf_put_str(out, "\n\n");
+		put_body(sub->schema, elsewhere, out, heading + 1);
+	}
 }
 
-void conf_reference(const struct conf_schema *schema, struct buf *out, unsigned heading)
+void conf_reference(
+	const struct conf_schema *schema, const struct conf_schema *const *elsewhere, struct buf *out, unsigned heading)
 {
-	reference(schema, NULL, out, heading);
+	put_heading(out, heading);
+	buf_printf(out, "%s (`<%s>`)\n\n", schema->title ? schema->title : schema->name, schema->name);
+	put_body(schema, elsewhere, out, heading);
 }
 
 /* ---- help ---- */
@@ -181,7 +236,7 @@ static void put_wrapped(struct buf *out, const char *text, size_t indent)
 
 static void help_param(const struct conf_param *p, struct buf *out, size_t indent)
 {
-	if (!has_effect(p))
+	if (!has_row(p))
 		return;
 	put_spaces(out, indent);
 	buf_printf(out, "%s (%s", p->name, type_name(p));

@@ -149,8 +149,12 @@ void conf_check_file(
 
 /* The configuration in force as text with every default, each line with where it came from; secrets masked. */
 void conf_show(const struct conf_schema *schema, const void *conf, struct buf *out, unsigned indent);
-/* The table as reference text (Markdown) and as help for a terminal. */
-void conf_reference(const struct conf_schema *schema, struct buf *out, unsigned heading);
+/*
+ * The table as reference text (Markdown) and as help for a terminal. Of a sub-section that is `elsewhere` (a NULL-terminated list; NULL = none) only the name is given:
+ * many plugins have it.
+ */
+void conf_reference(const struct conf_schema *schema, const struct conf_schema *const *elsewhere, struct buf *out,
+	unsigned heading);
 void conf_help(const struct conf_schema *schema, struct buf *out);
 
 /*

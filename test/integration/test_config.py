@@ -5,6 +5,7 @@ import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
+from harness import http
 from harness.forward import Connection, encode
 from harness.ports import free_port
 from harness.waiting import wait_until
@@ -167,6 +168,26 @@ def test_log_level_of_one_plugin(weir, tmp_path):
     with Connection(w.port) as c:
         c.send(encode("message", "app", [(T, {"n": 1})])[:-3])
     w.wait_log(r"\[debug\]: \[loud\] a sender went away")
+
+
+def test_rpc(weir, tmp_path):
+    """fluentd's commands over HTTP."""
+    rpc_port = free_port()
+    w = weir(SYSTEM.replace("<system>", "<system>\n  rpc_endpoint 127.0.0.1:{{rpc}}\n  enable_get_dump true") + FORWARD +
+             "<match **>" + (FILE % "all").replace("flush_mode immediate", "flush_interval 1h") + "</match>",
+             out=tmp_path / "out", rpc=rpc_port)
+    rpc = lambda path: http.request("GET", f"http://127.0.0.1:{rpc_port}/api/{path}")
+    send(w.port, "app", {"n": 1})
+    assert json.loads(rpc("plugins.flushBuffers").text) == {"ok": True}
+    wait_until(lambda: lines(tmp_path / "out", "all") == [{"n": 1, "tag": "app"}], 20, w.log_tail)
+    dump = json.loads(rpc("config.getDump").text)
+    assert dump["ok"] and f"rpc_endpoint 127.0.0.1:{rpc_port} " in dump["conf"]
+    rpc("config.dump")
+    w.wait_log("rpc_endpoint 127.0.0.1")
+    assert rpc("config.reload").status == 501
+    assert json.loads(rpc("processes.interruptWorkers").text) == {"ok": True}
+    w.wait_log("weir has ended status=0")
+    w.stop()
 
 
 WRONG = os.path.join(ROOT, "test/config/wrong")

@@ -433,7 +433,7 @@ static void test_reference(void **state)
 	(void)state;
 	struct buf out;
 	buf_init(&out, SIZE_MAX);
-	conf_reference(&sample_schema, &out, 2);
+	conf_reference(&sample_schema, NULL, &out, 2);
 	assert_string_equal(buf_cstr(&out),
 		"## sample input (`<source>`)\n\n"
 		"Takes samples.\n\n"
