@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-extern const struct plugin in_forward, in_http, in_sample, in_syslog, in_tcp, in_udp, in_unix;
+extern const struct plugin in_forward, in_http, in_sample, in_syslog, in_tail, in_tcp, in_udp, in_unix;
 extern const struct plugin filter_concat, filter_grep, filter_parser;
 extern const struct plugin filter_dedot, filter_elasticsearch_genid, filter_flatten_hash, filter_record_modifier;
 extern const struct plugin filter_record_transformer, filter_stdout;
@@ -17,6 +17,7 @@ const struct plugin *const plugin_list[] = {
 	&in_http,
 	&in_sample,
 	&in_syslog,
+	&in_tail,
 	&in_tcp,
 	&in_udp,
 	&in_unix,

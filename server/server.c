@@ -53,6 +53,7 @@ struct server {
 	struct dead_service *dead_service;
 	struct worker *workers[INGEST_MAX_WORKERS];
 	unsigned worker_count;
+	struct worker *file_worker;
 	size_t flows_open, sources_started;
 	enum phase phase;
 	int64_t phase_until_ns;
@@ -82,6 +83,11 @@ struct pipeline *server_pipeline(struct server *s)
 const char *server_config_path(const struct server *s)
 {
 	return s->cmd->config;
+}
+
+struct worker *server_file_worker(struct server *s)
+{
+	return s->file_worker;
 }
 
 struct metrics *server_metrics(struct server *s)
@@ -349,20 +355,29 @@ static unsigned wanted_workers(const struct server *s)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	long n = s->conf.system->workers != CONF_NIL_INT ? (long)s->conf.system->workers : cpus;
-	return n < 1 ? 1 : n > INGEST_MAX_WORKERS ? INGEST_MAX_WORKERS : (unsigned)n;
+	unsigned most = INGEST_MAX_WORKERS - 1; /* and the one for files */
+	return n < 1 ? 1 : n > most ? most : (unsigned)n;
+}
+
+static struct worker *start_worker(struct server *s, unsigned index, struct err *err)
+{
+	struct worker *w = worker_start(index, s->hub, err);
+	if (w)
+		ingest_hub_add(s->hub, w);
+	return w;
 }
 
 static bool start_workers(struct server *s, struct err *err)
 {
 	unsigned n = wanted_workers(s);
 	for (; s->worker_count < n; s->worker_count++) {
-		struct worker *w = worker_start(s->worker_count, s->hub, err);
+		struct worker *w = start_worker(s, s->worker_count, err);
 		if (!w)
 			return false;
 		s->workers[s->worker_count] = w;
-		ingest_hub_add(s->hub, w);
 	}
-	return true;
+	s->file_worker = start_worker(s, n, err);
+	return s->file_worker != NULL;
 }
 
 static bool open_flows(struct server *s, struct err *err)
@@ -526,6 +541,7 @@ static void stop(struct server *s)
 	dead_letters_close(s->dead);
 	for (unsigned i = 0; i < s->worker_count; i++)
 		worker_stop(s->workers[i]);
+	worker_stop(s->file_worker);
 	ingest_hub_free(s->hub);
 	unmatched_free(s->unmatched);
 	taps_free(s->watch.taps);

@@ -28,6 +28,8 @@ int server_check(const struct cmdline *cmd);
 struct event_base *server_base(struct server *s);
 struct worker **server_workers(struct server *s);
 unsigned server_worker_count(const struct server *s);
+/* A worker without connections, for inputs that read files: it alone may wait for a disk. */
+struct worker *server_file_worker(struct server *s);
 struct metrics *server_metrics(struct server *s);
 struct pipeline *server_pipeline(struct server *s);
 /* The configuration's path; NULL if it came with the command line. */
