@@ -14,9 +14,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define LEFT_HEAD  4
 #define LEFT_LEN   (FRAME_KEY_LEN + 4)
 #define WAITS_HEAD (4 + 8 + 4)
 #define INFO_MAX   1024
+#define COMPLETE   'c'
+#define PART	   'p'
 #define AGAIN_NS   (10 * NS_PER_S) /* until a chunk that could not be tidied up is tried again */
 
 struct held {
@@ -44,44 +47,55 @@ struct held {
 struct found {
 	struct held_record record;
 	struct holder *holder; /* NULL: nobody has that @id any more */
-	size_t entry_len;
-	uint8_t bytes[]; /* entry, tag */
+	uint8_t bytes[];       /* entry, tag */
 };
 
 /* ---- frames --------------------------------------------------------------------------------------------------------- */
 
-void held_put_waiting(struct buf *out, const struct held_event *e)
+void held_begin(struct buf *entries)
+{
+	uint8_t none[LEFT_HEAD] = {0};
+	buf_clear(entries);
+	buf_put(entries, none, sizeof none);
+}
+
+void held_put_left(struct buf *entries, const uint8_t key[FRAME_KEY_LEN], uint32_t index)
+{
+	uint8_t left[LEFT_LEN];
+	memcpy(left, key, FRAME_KEY_LEN);
+	be32_put(left + FRAME_KEY_LEN, index);
+	if (buf_put(entries, left, sizeof left))
+		be32_put(entries->p, be32_get(entries->p) + 1);
+}
+
+void held_put_waiting(struct buf *entries, const struct held_event *e)
 {
 	uint8_t head[WAITS_HEAD];
 	be32_put(head, e->index);
 	be64_put(head + 4, e->number);
 	be32_put(head + 12, (uint32_t)e->entry.n);
-	buf_put(out, head, sizeof head);
-	buf_put_span(out, e->entry);
-}
-
-void held_put_left(struct buf *out, const uint8_t key[FRAME_KEY_LEN], uint32_t index)
-{
-	uint8_t left[LEFT_LEN];
-	memcpy(left, key, FRAME_KEY_LEN);
-	be32_put(left + FRAME_KEY_LEN, index);
-	buf_put(out, left, sizeof left);
+	buf_put(entries, head, sizeof head);
+	buf_put_span(entries, e->entry);
 }
 
 bool held_append(struct held *h, const struct held_frame *f, struct txn *owner)
 {
 	struct buf info;
 	buf_init(&info, INFO_MAX);
-	buf_put_byte(&info, (uint8_t)f->kind);
+	buf_put_byte(&info, f->complete ? COMPLETE : PART);
+	if (f->complete)
+		buf_put(&info, f->complete, FRAME_KEY_LEN);
 	buf_put_str(&info, f->id);
-	struct frame *frame = info.failed ? NULL : frame_new(FRAME_DATA, f->tag, buf_span(&info), f->entries.n);
+	bool good = !info.failed && !f->entries->failed;
+	struct frame *frame = good ? frame_new(FRAME_DATA, f->tag, buf_span(&info), f->entries->n) : NULL;
 	buf_free(&info);
 	if (!frame)
 		return false;
-	memcpy(frame_entries(frame), f->entries.p, f->entries.n);
-	memcpy(frame->key, f->key, FRAME_KEY_LEN);
-	frame->entries_len = f->entries.n;
-	frame->count = f->count;
+	memcpy(frame_entries(frame), f->entries->p, f->entries->n);
+	if (f->key)
+		memcpy(frame->key, f->key, FRAME_KEY_LEN);
+	frame->entries_len = f->entries->n;
+	frame->count = f->waiting;
 	frame->received_ns = f->received_ns;
 	frame->owner = owner;
 	if (owner)
@@ -100,7 +114,28 @@ uint64_t held_number(struct held *h)
 	return atomic_fetch_add_explicit(&h->number, 1, memory_order_relaxed);
 }
 
-/* The events of a frame of kind HELD_WAITS, one at a time. */
+/* A frame taken apart. */
+struct held_view {
+	const uint8_t *complete; /* NULL or a key */
+	struct span id;
+	struct span left, waiting;
+};
+
+static bool view_frame(const struct frame_view *f, struct held_view *v)
+{
+	size_t head = 1 + (f->info.n && *f->info.p == COMPLETE ? FRAME_KEY_LEN : 0);
+	if (f->info.n < head || f->entries.n < LEFT_HEAD)
+		return false;
+	uint64_t left = (uint64_t)be32_get(f->entries.p) * LEFT_LEN;
+	if (left > f->entries.n - LEFT_HEAD)
+		return false;
+	v->complete = head > 1 ? f->info.p + 1 : NULL;
+	v->id = span_of(f->info.p + head, f->info.n - head);
+	v->left = span_of(f->entries.p + LEFT_HEAD, (size_t)left);
+	v->waiting = span_of(v->left.p + left, f->entries.n - LEFT_HEAD - (size_t)left);
+	return true;
+}
+
 struct waits {
 	uint32_t index;
 	uint64_t number;
@@ -119,28 +154,29 @@ static bool next_waiting(struct span *s, struct waits *w)
 	return true;
 }
 
-static struct holder *holder_of(const struct held *h, struct span info)
+static struct holder *holder_of(const struct held *h, struct span id)
 {
 	for (size_t i = 0; i < h->holder_count; i++)
-		if (span_eq(span_of(info.p + 1, info.n - 1), span_str(holder_id(h->holders[i]))))
+		if (span_eq(id, span_str(holder_id(h->holders[i]))))
 			return h->holders[i];
 	return NULL;
 }
 
 /* ---- what waited ------------------------------------------------------------------------------------------------------ */
 
-static struct span name_of(struct buf *name, struct span info, const uint8_t *key, uint32_t index)
+static struct span name_of(struct buf *name, struct span id, const uint8_t *key, uint32_t index)
 {
 	uint8_t place[4];
 	be32_put(place, index);
 	buf_clear(name);
-	buf_put(name, info.p + 1, info.n - 1);
+	buf_put_span(name, id);
 	buf_put(name, key, FRAME_KEY_LEN);
 	buf_put(name, place, sizeof place);
 	return buf_span(name);
 }
 
-static bool add_found(struct held *h, struct span name, const struct frame_view *v, const struct waits *w)
+static bool add_found(
+	struct held *h, struct holder *holder, struct span name, const struct frame_view *v, const struct waits *w)
 {
 	struct found *f = mem_try(sizeof *f + w->entry.n + v->tag.n);
 	void **place = f ? map_put(h->found, name) : NULL;
@@ -148,7 +184,7 @@ static bool add_found(struct held *h, struct span name, const struct frame_view 
 		mem_free(f);
 		return false;
 	}
-	*f = (struct found){.holder = holder_of(h, v->info), .entry_len = w->entry.n};
+	*f = (struct found){.holder = holder};
 	memcpy(f->bytes, w->entry.p, w->entry.n);
 	if (v->tag.n)
 		memcpy(f->bytes + w->entry.n, v->tag.p, v->tag.n);
@@ -163,24 +199,20 @@ static bool add_found(struct held *h, struct span name, const struct frame_view 
 	return true;
 }
 
-static bool load_waiting(struct held *h, const struct frame_view *v, struct buf *name)
+static bool load_frame(struct held *h, const struct frame_view *f, struct buf *name)
 {
-	struct span rest = v->entries;
+	struct held_view v;
 	struct waits w;
-	while (next_waiting(&rest, &w))
-		if (!add_found(h, name_of(name, v->info, v->key, w.index), v, &w))
+	if (!view_frame(f, &v))
+		return true;
+	for (struct span s = v.left; s.n; s = span_of(s.p + LEFT_LEN, s.n - LEFT_LEN))
+		mem_free(map_remove(h->found, name_of(name, v.id, s.p, be32_get(s.p + FRAME_KEY_LEN))));
+	while (next_waiting(&v.waiting, &w))
+		if (!add_found(h, holder_of(h, v.id), name_of(name, v.id, f->key, w.index), f, &w))
 			return false;
+	if (v.complete)
+		repeats_add(ingest_hub_repeats(h->hub), v.complete);
 	return true;
-}
-
-static void load_left(struct held *h, const struct frame_view *v, struct buf *name)
-{
-	static const uint8_t no_message[FRAME_KEY_LEN];
-	for (struct span s = v->entries; s.n >= LEFT_LEN; s = span_of(s.p + LEFT_LEN, s.n - LEFT_LEN))
-		mem_free(map_remove(h->found, name_of(name, v->info, s.p, be32_get(s.p + FRAME_KEY_LEN))));
-	/* The record was made when all else of the message was durable. */
-	if (memcmp(v->key, no_message, FRAME_KEY_LEN) != 0)
-		repeats_add(ingest_hub_repeats(h->hub), v->key);
 }
 
 static bool load_chunk(struct held *h, struct chunk *c, struct err *err)
@@ -193,12 +225,8 @@ static bool load_chunk(struct held *h, struct chunk *c, struct err *err)
 	if (!r)
 		return false;
 	buf_init(&name, INFO_MAX + LEFT_LEN);
-	while (room && (is = chunk_reader_next(r, &v, err)) == CHUNK_FRAME) {
-		if (v.info.n && v.info.p[0] == HELD_WAITS)
-			room = load_waiting(h, &v, &name);
-		else if (v.info.n && v.info.p[0] == HELD_LEFT)
-			load_left(h, &v, &name);
-	}
+	while (room && (is = chunk_reader_next(r, &v, err)) == CHUNK_FRAME)
+		room = load_frame(h, &v, &name);
 	buf_free(&name);
 	chunk_reader_close(r);
 	return room ? is == CHUNK_END : err_set(err, "no memory for the events that wait in it");
@@ -380,26 +408,29 @@ static void on_copied(struct txn *t)
 }
 
 /* Writes anew what still waits of a frame. Under the holder's lock, so that no record that something of it has left comes before. */
-static bool copy_frame(struct held *h, struct holder *holder, const struct frame_view *v, struct txn *t)
+static bool copy_frame(struct held *h, const struct frame_view *v, struct txn *t)
 {
-	struct held_frame f = {.kind = HELD_WAITS, .id = holder_id(holder), .tag = v->tag, .key = v->key};
-	struct span rest = v->entries;
-	struct buf entries;
+	struct held_view view;
 	struct waits w;
+	struct buf entries;
+	struct holder *holder = view_frame(v, &view) ? holder_of(h, view.id) : NULL;
+	struct held_frame f = {.tag = v->tag, .key = v->key, .received_ns = v->received_ns, .entries = &entries};
 	bool ok = true;
-	buf_init(&entries, rest.n);
+	if (!holder || !view.waiting.n)
+		return true;
+	f.id = holder_id(holder);
+	buf_init(&entries, LEFT_HEAD + view.waiting.n);
+	held_begin(&entries);
 	holder_lock(holder);
-	for (const uint8_t *p = rest.p; next_waiting(&rest, &w); p = rest.p) {
+	for (const uint8_t *p = view.waiting.p; next_waiting(&view.waiting, &w); p = view.waiting.p) {
 		if (!holder_has(holder, v->key, w.index))
 			continue;
-		buf_put(&entries, p, (size_t)(rest.p - p));
-		f.count++;
+		buf_put(&entries, p, (size_t)(view.waiting.p - p));
+		f.waiting++;
 	}
-	f.received_ns = v->received_ns;
-	f.entries = buf_span(&entries);
 	pthread_mutex_lock(&h->tidy_lock);
-	if (f.count)
-		ok = !entries.failed && !h->ended && held_append(h, &f, t);
+	if (f.waiting)
+		ok = !h->ended && held_append(h, &f, t);
 	pthread_mutex_unlock(&h->tidy_lock);
 	holder_unlock(holder);
 	buf_free(&entries);
@@ -414,10 +445,8 @@ static bool copy_chunk(struct held *h, struct chunk *c, struct txn *t, struct er
 	bool ok = true;
 	if (!r)
 		return false;
-	while (ok && (is = chunk_reader_next(r, &v, err)) == CHUNK_FRAME) {
-		struct holder *holder = v.info.n && v.info.p[0] == HELD_WAITS ? holder_of(h, v.info) : NULL;
-		ok = !holder || copy_frame(h, holder, &v, t);
-	}
+	while (ok && (is = chunk_reader_next(r, &v, err)) == CHUNK_FRAME)
+		ok = copy_frame(h, &v, t);
 	chunk_reader_close(r);
 	return ok && is == CHUNK_END;
 }

@@ -1,11 +1,19 @@
 /*
  * held.h: the journal of events that wait for others (holder.h): a buffer (ROOT/held) that nobody delivers from.
  *
- *     frame of a message's waiting events:    info "h" @id, entries (place, number, entry) ...
- *     frame of events that left:              info "r" @id, entries (message's key, place) ...; its key is that of the message that made them leave
+ * Each frame says what has left and what waits now, so that a message takes the journal from one state to the next in one piece. Its info is
  *
- * What is in the former and in none of the latter waits: at start it is given to the holders again. A thread goes through full chunks: what still waits is
- * written anew, then the chunk goes.
+ *     "p" @id        @id: of the plugin
+ *     "c" key @id    and all else of the message of that key had been durable before: a repetition of it is known again
+ *
+ * its entries are
+ *
+ *     4 bytes   n: how many have left
+ *     n * 16    of each the key of its message, and its place there (4 bytes)
+ *     rest      what waits, of the message that is the frame's key: place (4), number (8), length of the entry (4), entry
+ *
+ * What waits in a frame and has left in none waits: at start it is given to the holders again. A thread goes through full chunks: what still waits is written
+ * anew, then the chunk goes.
  */
 #ifndef WEIR_HELD_H
 #define WEIR_HELD_H
@@ -37,20 +45,20 @@ bool held_is_open(const struct held *h);
 /* A number greater than all before, over restarts. */
 uint64_t held_number(struct held *h);
 
-/* Appends what waits of a message, or what has left; `owner` (NULL: nobody) waits for it. False: no memory. Any thread. */
-enum held_kind { HELD_WAITS = 'h', HELD_LEFT = 'r' };
+/* Appends a frame, made with the functions below; `owner` (NULL: nobody) waits for it. False: no memory. Any thread. */
 struct held_frame {
-	enum held_kind kind;
 	const char *id; /* the holder's */
 	struct span tag;
-	const uint8_t *key;
+	const uint8_t *key;	 /* of the message of what waits; NULL: nothing does */
+	const uint8_t *complete; /* key of a message of which all else is durable; NULL: of none */
 	int64_t received_ns;
-	uint32_t count;
-	struct span entries;
+	uint32_t waiting;    /* number of events */
+	struct buf *entries; /* held_begin, held_put_left ..., held_put_waiting ... */
 };
 bool held_append(struct held *h, const struct held_frame *f, struct txn *owner);
 
-void held_put_waiting(struct buf *out, const struct held_event *e);
-void held_put_left(struct buf *out, const uint8_t key[FRAME_KEY_LEN], uint32_t index);
+void held_begin(struct buf *entries);
+void held_put_left(struct buf *entries, const uint8_t key[FRAME_KEY_LEN], uint32_t index);
+void held_put_waiting(struct buf *entries, const struct held_event *e);
 
 #endif

@@ -84,7 +84,7 @@ bool holder_has(const struct holder *h, const uint8_t key[FRAME_KEY_LEN], uint32
 {
 	const struct held_message *m = map_get(h->messages, span_of(key, FRAME_KEY_LEN));
 	for (const struct held_event *e = m ? m->first : NULL; e; e = e->same_next)
-		if (e->index == index && e->own)
+		if (e->index == index && e->journaled)
 			return true;
 	return false;
 }
@@ -192,7 +192,7 @@ void held_group_free(struct holder *h, struct held_group *g)
 	mem_free(g);
 }
 
-bool held_group_is_journaled(const struct held_group *g)
+bool held_group_is_older(const struct held_group *g)
 {
 	for (const struct held_event *e = g->first; e; e = e->next)
 		if (e->own)

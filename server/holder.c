@@ -21,7 +21,6 @@ struct holding {
 	struct buf *out;
 	struct span key; /* of the stream */
 	struct held_stream *stream;
-	int state;
 	struct held_message *message;
 	const struct held_record *replayed; /* the event at hand is in the journal already */
 	struct held_group *groups, **groups_end;
@@ -85,7 +84,7 @@ void holder_unlock(struct holder *h)
 
 /* ---- what leaves ---------------------------------------------------------------------------------------------------- */
 
-/* To where events leave that nothing durable knows of: to `out`, in the order of the batch. */
+/* To where events of this message alone go: to `out`, in the order of the batch. */
 static void leave_now(struct holding *t, struct held_group *g)
 {
 	size_t start = t->out->n;
@@ -106,7 +105,7 @@ static void leave(struct holding *t, struct held_stream *s, bool drop)
 {
 	struct held_group *g = held_group_of(t->h, s);
 	g->dropped = drop;
-	if (!held_group_is_journaled(g)) {
+	if (!held_group_is_older(g)) {
 		leave_now(t, g);
 		return;
 	}
@@ -136,12 +135,12 @@ size_t holding_bytes(const struct holding *t)
 	return t->stream ? t->stream->bytes : 0;
 }
 
-int holding_state(const struct holding *t)
+int64_t holding_state(const struct holding *t)
 {
 	return t->stream ? t->stream->state : 0;
 }
 
-void holding_set_state(struct holding *t, int state)
+void holding_set_state(struct holding *t, int64_t state)
 {
 	if (t->stream)
 		t->stream->state = state;
@@ -196,6 +195,7 @@ static struct held_event *held_event_at_hand(struct holding *t)
 	held_message_add(m, e);
 	if (!r)
 		return e;
+	e->journaled = true;
 	if (held_event_own(t->h, e))
 		return e;
 	held_event_free(t->h, e);
@@ -244,14 +244,18 @@ void holding_drop(struct holding *t)
 	}
 }
 
-/* ---- what leaves and had been journaled ------------------------------------------------------------------------------ */
+/* ---- what an earlier message left here, and leaves ------------------------------------------------------------------- */
 
-/* Groups on their way. They are gone once what was made of them is durable, and a record says so. */
+/* Groups on their way. Once what was made of them is durable, the journal is told of it, and of what their message leaves to wait. */
 struct departure {
 	struct epilogue epilogue; /* first */
 	struct holder *h;
 	struct held_group *groups;
-	uint8_t key[FRAME_KEY_LEN]; /* of the message that made them leave; zeros: none did */
+	bool has_message;
+	uint8_t key[FRAME_KEY_LEN]; /* of the message that made them leave */
+	int64_t received_ns;
+	size_t tag_len;
+	uint8_t tag[];
 };
 
 struct own_txn {
@@ -263,19 +267,49 @@ static void on_own_txn(struct txn *t)
 	mem_free(t);
 }
 
-/* False: there is no memory for the record. */
-static bool record(struct departure *d, struct txn *t)
+/* What waits of the message and is not in the journal yet. */
+static uint32_t put_waiting(const struct held_message *m, struct buf *entries)
 {
-	struct buf left;
 	uint32_t count = 0;
-	buf_init(&left, ENTRY_MAX);
-	for (struct held_group *g = d->groups; g; g = g->next)
-		for (const struct held_event *e = g->first; e; e = e->next, count++)
-			held_put_left(&left, e->message->key, e->index);
+	for (const struct held_event *e = m ? m->first : NULL; e; e = e->same_next) {
+		if (e->journaled || !e->own)
+			continue;
+		held_put_waiting(entries, e);
+		count++;
+	}
+	return count;
+}
+
+static void set_journaled(struct held_message *m)
+{
+	for (struct held_event *e = m ? m->first : NULL; e; e = e->same_next)
+		e->journaled |= e->own != NULL;
+}
+
+/* With `gone` what has left is told as well. False: there is no memory for it. */
+static bool tell_journal(struct departure *d, struct txn *t, bool gone, bool last)
+{
+	struct held_message *m = d->has_message ? map_get(d->h->messages, span_of(d->key, FRAME_KEY_LEN)) : NULL;
+	struct buf entries;
+	buf_init(&entries, ENTRY_MAX);
+	held_begin(&entries);
+	for (struct held_group *g = gone ? d->groups : NULL; g; g = g->next)
+		for (const struct held_event *e = g->first; e; e = e->next)
+			if (e->journaled)
+				held_put_left(&entries, e->message->key, e->index);
 	struct held_frame f = {
-		.kind = HELD_LEFT, .id = d->h->o.id, .key = d->key, .count = count, .entries = buf_span(&left)};
-	bool ok = !left.failed && held_append(d->h->journal, &f, t);
-	buf_free(&left);
+		.id = d->h->o.id,
+		.tag = span_of(d->tag, d->tag_len),
+		.key = d->key,
+		.complete = gone && last && t->repeats ? t->key : NULL,
+		.received_ns = d->received_ns,
+		.waiting = put_waiting(m, &entries),
+		.entries = &entries,
+	};
+	bool ok = (!gone && !f.waiting) || held_append(d->h->journal, &f, gone ? t : NULL);
+	if (ok)
+		set_journaled(m);
+	buf_free(&entries);
 	return ok;
 }
 
@@ -287,14 +321,17 @@ static void put_back(struct holder *h, struct held_group *g)
 	held_group_free(h, g); /* without memory they wait in the journal for the next start */
 }
 
-static void on_durable(struct epilogue *e, struct txn *t)
+static void on_durable(struct epilogue *e, struct txn *t, bool last)
 {
 	struct departure *d = (struct departure *)e;
 	struct held_group *next;
 	pthread_mutex_lock(&d->h->lock);
-	bool gone = !txn_error(t) && record(d, t);
-	if (!gone)
+	bool gone = !txn_error(t) && tell_journal(d, t, true, last);
+	if (!gone) {
 		txn_fail(t, ENOMEM);
+		(void)tell_journal(
+			d, t, false, last); /* what waits of the message does so until its sender sends it again */
+	}
 	for (struct held_group *g = d->groups; g; g = next) {
 		next = g->next;
 		if (gone)
@@ -346,15 +383,20 @@ static void forget_new(struct holder *h, struct held_group *g)
 	}
 }
 
-/* Takes the groups. */
-static void depart(struct holder *h, struct ingest *in, struct held_group *groups, const uint8_t *key, bool late)
+/* Takes the groups. `b` is the message that made them leave; NULL: there was none. */
+static void depart(struct holder *h, struct ingest *in, struct held_group *groups, const struct batch *b, bool late)
 {
 	if (!groups)
 		return;
-	struct departure *d = mem_zalloc(sizeof *d);
-	*d = (struct departure){.epilogue.run = on_durable, .h = h, .groups = groups};
-	if (key)
-		memcpy(d->key, key, FRAME_KEY_LEN);
+	size_t tag_len = b ? b->tag.n : 0;
+	struct departure *d = mem_zalloc(sizeof *d + tag_len);
+	*d = (struct departure){.epilogue.run = on_durable, .h = h, .groups = groups, .tag_len = tag_len};
+	if (b) {
+		d->has_message = true;
+		d->received_ns = b->received_ns;
+		memcpy(d->key, b->key, FRAME_KEY_LEN);
+		memcpy(d->tag, b->tag.p, tag_len);
+	}
 	struct own_txn *own = NULL;
 	if (!ingest_txn(in)) {
 		own = mem_alloc(sizeof *own);
@@ -400,49 +442,50 @@ static void forget_first_copy(struct holder *h, const struct batch *b)
 	uint32_t count = 0;
 	if (!m)
 		return;
-	buf_clear(&h->entries);
+	held_begin(&h->entries);
 	for (struct held_event *e = m->first, *next; e; e = next) {
 		next = e->same_next;
 		if (!e->stream)
 			continue;
-		held_put_left(&h->entries, b->key, e->index);
-		count++;
+		if (e->journaled) {
+			held_put_left(&h->entries, b->key, e->index);
+			count++;
+		}
 		held_stream_remove(h, e);
 		held_event_free(h, e);
 	}
-	static const uint8_t no_message[FRAME_KEY_LEN];
-	struct held_frame f = {.kind = HELD_LEFT, .id = h->o.id, .key = no_message, .count = count};
-	f.entries = buf_span(&h->entries);
-	if (count && !h->entries.failed)
-		(void)held_append(h->journal, &f, NULL); /* without it the second copy's record counts */
+	struct held_frame f = {.id = h->o.id, .entries = &h->entries};
+	if (count)
+		(void)held_append(h->journal, &f, NULL); /* without it the second copy's frame counts */
 }
 
-/* What waits of the message goes to the journal. False: it cannot. */
+/*
+ * What waits of the message goes to the journal: at once, or if something of an earlier message leaves, when that is durable. So a message whose sender got no
+ * ack has either not happened here, or as a whole. False: the journal takes nothing.
+ */
 static bool journal(struct holding *t, struct held_message *m)
 {
 	struct holder *h = t->h;
-	uint32_t count = 0;
 	if (!held_is_open(h->journal))
 		return false;
-	buf_clear(&h->entries);
-	for (struct held_event *e = m->first; e; e = e->same_next) {
-		if (e->own || !e->stream)
-			continue;
-		if (!held_event_own(h, e))
+	for (struct held_event *e = m->first; e; e = e->same_next)
+		if (!e->own && e->stream && !held_event_own(h, e))
 			return false;
-		held_put_waiting(&h->entries, e);
-		count++;
-	}
+	if (t->groups)
+		return true;
+	held_begin(&h->entries);
 	struct held_frame f = {
-		.kind = HELD_WAITS,
 		.id = h->o.id,
 		.tag = t->batch->tag,
 		.key = t->batch->key,
 		.received_ns = t->batch->received_ns,
-		.count = count,
-		.entries = buf_span(&h->entries),
+		.waiting = put_waiting(m, &h->entries),
+		.entries = &h->entries,
 	};
-	return !count || (!h->entries.failed && held_append(h->journal, &f, ingest_txn(t->in)));
+	if (f.waiting && !held_append(h->journal, &f, ingest_txn(t->in)))
+		return false;
+	set_journaled(m);
+	return true;
 }
 
 static struct held_stream *stream_of_any(const struct held_message *m)
@@ -484,7 +527,7 @@ uint32_t holder_take(struct holder *h, struct ingest *in, const struct batch *b,
 		take_event(&t);
 	settle(&t);
 	pthread_mutex_unlock(&h->lock);
-	depart(h, in, t.groups, b->key, false);
+	depart(h, in, t.groups, b, false);
 	if (t.count < b->count)
 		ingest_kept(in, b->count - t.count);
 	return t.count;

@@ -2,9 +2,9 @@
  * holder.h: events that wait for others of their stream, to become one event with them: what the concat filter and detect_exceptions have in common.
  *
  *     apply ─ holder_take ─ for each event: ops.take ─ holding_keep | holding_flush | holding_pass | ...
- *                  │ what waits at the end of the message: a frame in the journal (held.h), under the message's txn: the ack waits for no other event
- *                  └ what leaves and had been journaled before: ops.join, ops.emit; once that is durable a record in the journal ends it,
- *                    and the ack of the message that completed it goes out after that
+ *                  │ what waits at the end of a message goes to the journal (held.h) under the message's txn: the ack waits for no other event
+ *                  └ what an earlier message left here, and leaves: ops.join, ops.emit; only when that is durable the journal is told, in one frame, what
+ *                    has left and what waits instead; and after that the ack of the message that did it goes out
  *
  * So neither kill -9 nor a failed buffer loses an event that waits, and a message that is sent again because it was not acknowledged finds the state that it
  * found the first time. A joined event has an identity made from its first one's.
@@ -40,7 +40,8 @@ struct held_event {
 	struct held_stream *stream;
 	uint64_t number; /* order of arrival, over restarts */
 	uint32_t index;	 /* place in its message */
-	uint8_t *own;	 /* its entry's bytes once it is in the journal; NULL: they are the batch's */
+	uint8_t *own;	 /* its entry's bytes once its message has been gone through; NULL: they are the batch's */
+	bool journaled;
 };
 
 struct holder_ops {
@@ -49,7 +50,7 @@ struct holder_ops {
 	/* Decides on one event, by calling the holding_ functions. */
 	void (*take)(void *self, struct holding *t);
 	/* holding_state after these events, where some that came behind them are gone. NULL: there is no state. */
-	int (*state_of)(void *self, const struct held_event *first);
+	int64_t (*state_of)(void *self, const struct held_event *first);
 	/* Appends the entry made of the events that leave together, from `first` on. False: no memory. */
 	bool (*join)(void *self, const struct held_event *first, unsigned count, struct buf *out);
 	/* Gives on what holder_take could not put to its output: one event. late: nothing completed it but time, or weir's end. */
@@ -79,8 +80,8 @@ unsigned holding_count(const struct holding *t);
 /* Bytes of the entries that the stream holds. */
 size_t holding_bytes(const struct holding *t);
 /* A number of the plugin's that lasts as long as the stream holds something; 0 if it holds nothing. */
-int holding_state(const struct holding *t);
-void holding_set_state(struct holding *t, int state);
+int64_t holding_state(const struct holding *t);
+void holding_set_state(struct holding *t, int64_t state);
 
 /* The event goes on as it is. */
 void holding_pass(struct holding *t);
@@ -112,7 +113,7 @@ void holder_tick(struct holder *h, struct ingest *in, bool all);
 /* While it is locked nothing comes and nothing leaves. */
 void holder_lock(struct holder *h);
 void holder_unlock(struct holder *h);
-/* Under the lock: whether this one still waits, or has left and no record says so yet. */
+/* Under the lock: whether this one is in the journal, and no frame says yet that it has left. */
 bool holder_has(const struct holder *h, const uint8_t key[FRAME_KEY_LEN], uint32_t index);
 
 #endif

@@ -19,7 +19,7 @@ struct held_stream {
 	struct held_event *first, *last;
 	unsigned count;
 	size_t bytes;
-	int state;
+	int64_t state;
 	int64_t began_ns, touched_ns; /* monotonic */
 	size_t key_len;
 	uint8_t key[]; /* length of the tag (be16), tag, what the plugin tells streams by */
@@ -55,7 +55,7 @@ struct holder {
 /* ---- held_table.c ---------------------------------------------------------------------------------------------- */
 
 struct held_event *held_event_new(struct holder *h);
-/* The event's bytes, which were the batch's, become its own: it is in the journal. False: no memory. */
+/* The event's bytes, which were the batch's, become its own. False: no memory. */
 bool held_event_own(struct holder *h, struct held_event *e);
 /* The event is no more; it is in no stream. */
 void held_event_free(struct holder *h, struct held_event *e);
@@ -79,7 +79,7 @@ void held_stream_put_back(struct holder *h, struct held_stream *s, struct held_g
 /* Takes all events out of the stream, which is no more. */
 struct held_group *held_group_of(struct holder *h, struct held_stream *s);
 void held_group_free(struct holder *h, struct held_group *g);
-/* Whether any of it is in the journal. */
-bool held_group_is_journaled(const struct held_group *g);
+/* Whether any of it is of an earlier message. */
+bool held_group_is_older(const struct held_group *g);
 
 #endif

@@ -7,8 +7,8 @@ extern const struct plugin filter_concat, filter_grep, filter_parser;
 extern const struct plugin filter_dedot, filter_elasticsearch_genid, filter_flatten_hash, filter_record_modifier;
 extern const struct plugin filter_record_transformer, filter_stdout;
 extern const struct plugin out_elasticsearch_data_stream, out_elasticsearch_dynamic, out_opensearch_data_stream;
-extern const struct plugin out_file, out_forward, out_http, out_label_router, out_rewrite_tag_filter, out_roundrobin,
-	out_route, out_secondary_file;
+extern const struct plugin out_detect_exceptions, out_file, out_forward, out_http, out_label_router,
+	out_rewrite_tag_filter, out_roundrobin, out_route, out_secondary_file;
 extern const struct plugin out_copy, out_elasticsearch, out_null, out_opensearch, out_relabel, out_stdout;
 
 const struct plugin *const plugin_list[] = {
@@ -23,6 +23,7 @@ const struct plugin *const plugin_list[] = {
 	&in_unix,
 	/* outputs */
 	&out_copy,
+	&out_detect_exceptions,
 	&out_elasticsearch,
 	&out_elasticsearch_data_stream,
 	&out_elasticsearch_dynamic,

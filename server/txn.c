@@ -25,18 +25,26 @@ void txn_hold(struct txn *t)
 	atomic_fetch_add_explicit(&t->pending, 1, memory_order_relaxed);
 }
 
+static void run_epilogues(struct txn *t)
+{
+	struct epilogue *e = t->epilogue, *next;
+	t->epilogue = NULL;
+	atomic_store(&t->pending, 1); /* this thread's, while they run */
+	for (; e; e = next) {
+		next = e->next;
+		e->run(e, t, !next);
+	}
+}
+
 bool txn_drop(struct txn *t)
 {
 	while (atomic_fetch_sub(&t->pending, 1) == 1) {
-		struct epilogue *e = t->epilogue;
-		if (!e) {
+		if (!t->epilogue) {
 			if (t->repeats)
 				repeats_end(t->repeats, t->key, txn_error(t));
 			return true;
 		}
-		t->epilogue = e->next;
-		atomic_store(&t->pending, 1); /* this thread's, while it runs */
-		e->run(e, t);
+		run_epilogues(t);
 	}
 	return false;
 }

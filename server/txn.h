@@ -15,11 +15,11 @@ struct txn;
 
 /*
  * Something that comes after all frames of a message are durable and before its source is told. `run` may give the txn more frames (it waits for them
- * too); it owns `e` and is called once, in any thread, also if the txn has failed (txn_error).
+ * too); it owns `e` and is called once, in any thread, also if the txn has failed (txn_error). `last`: no other one of the message comes after it.
  */
 struct epilogue {
 	struct epilogue *next;
-	void (*run)(struct epilogue *e, struct txn *t);
+	void (*run)(struct epilogue *e, struct txn *t, bool last);
 };
 
 /* Embedded in the source's own record of the message. It must live until `done` was called. */

@@ -1,5 +1,9 @@
 """Events that wait for others of their stream: concat and detect_exceptions, and what is left of them when weir is killed."""
-import json
+import glob
+import itertools
+import os
+import random
+import threading
 import time
 
 import pytest
@@ -121,3 +125,233 @@ def test_killed_while_events_wait(weir, fake_es, prefix):
     w.stop()
     w.start()
     wait_for(w, fake_es, prefix, *want, "start 3", "start 4")
+
+
+class Groups(threading.Thread):
+    """A careful client whose events are lines of groups, cut into messages anywhere; what has no ack is sent again."""
+
+    def __init__(self, w, pod, seed):
+        super().__init__(daemon=True)
+        self.w, self.pod, self.random = w, pod, random.Random(seed)
+        self.ended = threading.Event()
+        self.expected, self.acked, self.repeated, self.lines = [], 0, 0, self.make_lines()
+        self.error = None
+
+    def make_lines(self):
+        for group in itertools.count():
+            lines = [f"start {self.pod} {group}"] + [f"more {self.pod} {group} {i}" for i in range(self.random.randrange(5))]
+            self.expected.append("\n".join(lines))
+            yield from lines
+            if self.ended.is_set():
+                return
+
+    def run(self):
+        try:
+            n = 0
+            while True:
+                some = list(itertools.islice(self.lines, self.random.randrange(1, 9)))
+                if not some:
+                    return
+                entries = [(event_time(T + n + i), {"log": text, "pod": self.pod}) for i, text in enumerate(some)]
+                n += len(some)
+                chunk = chunk_id()
+                self.deliver(chunk, encode("packed", "app.x", entries, chunk))
+                self.acked += 1
+        except BaseException as e:
+            self.error = e
+            raise
+
+    def deliver(self, chunk, data):
+        while True:
+            try:
+                with Connection(self.w.port) as c:
+                    c.send(data)
+                    assert c.ack() == chunk
+                return
+            except OSError:
+                self.repeated += 1
+                time.sleep(0.01)
+
+
+def test_killed_again_and_again(weir, fake_es, prefix):
+    """At any moment: each group of lines is found once, and whole."""
+    w = weir(CONCAT, es_url=fake_es.url, prefix=prefix, interval="60s")
+    senders = [Groups(w, f"pod{i}", i) for i in range(4)]
+    dice = random.Random(3)
+    for s in senders:
+        s.start()
+    for _ in range(12):
+        want = sum(s.acked for s in senders) + dice.randrange(5, 150)
+        wait_until(lambda: sum(s.acked for s in senders) >= want, 20, w.log_tail, 0.001)
+        w.kill9()
+        w.start()
+    for s in senders:
+        s.ended.set()
+        s.join(20)
+        assert not s.is_alive() and not s.error
+    w.stop()
+    w.start()
+    want = sorted(itertools.chain.from_iterable(s.expected for s in senders))
+    wait_until(lambda: len(texts(fake_es, prefix)) >= len(want), 20, w.log_tail)
+    got = texts(fake_es, prefix)
+    assert {"missing": sorted(set(want) - set(got))[:5], "wrong": sorted(set(got) - set(want))[:5], "count": len(got)} == \
+        {"missing": [], "wrong": [], "count": len(want)}
+    assert sum(s.repeated for s in senders)
+
+
+DETECT = SYSTEM + """
+<source>
+  @type forward
+  bind 127.0.0.1
+  port {{forward_port}}
+</source>
+<match raw.**>
+  @type detect_exceptions
+  @id detect
+  remove_tag_prefix raw
+  message log
+  stream pod
+  languages java, python
+  multiline_flush_interval {{interval}}
+</match>
+<match **>
+  @type elasticsearch
+  @id es
+  hosts {{es_url}}
+  index_name {{prefix}}
+  include_tag_key true
+  <buffer>
+    flush_interval 0.1
+  </buffer>
+</match>
+"""
+
+
+def test_stack_traces(weir, fake_es, prefix):
+    """Traces are joined over messages, kill -9 or not; other lines go on at once; time completes what nothing else does."""
+    w = weir(DETECT, es_url=fake_es.url, prefix=prefix, interval="0")
+    a = Lines(w, tag="raw.app")
+
+    def found():
+        return sorted((d["log"], d["tag"]) for d in fake_es.documents(prefix).values())
+
+    def wait_found(*want):
+        want = sorted((text, "app") for text in want)
+        wait_until(lambda: found() == want, 10, lambda: f"{want}, there are {found()}\n{w.log_tail()}")
+
+    a.send("x\n", "E: Exception: y\n", "\tat a.B.c(B.java:1)\n")
+    wait_found("x\n")
+    w.kill9()
+    w.start()
+    a.send("\tat a.B.d(B.java:2)\n", "z\n")
+    trace = "E: Exception: y\n\tat a.B.c(B.java:1)\n\tat a.B.d(B.java:2)\n"
+    wait_found("x\n", trace, "z\n")
+    a.send("Traceback (most recent call last):\n", "  File \"a.py\"\n", "    f()\n", "ValueError: v\n")
+    python = "Traceback (most recent call last):\n  File \"a.py\"\n    f()\nValueError: v\n"
+    wait_found("x\n", trace, "z\n", python)
+    a.send("Error: late\n")
+    w.stop()
+    w.configure(w.config.replace("multiline_flush_interval 0", "multiline_flush_interval 0.2"))
+    w.start()
+    wait_found("x\n", trace, "z\n", python, "Error: late\n")
+    a.send("Error: later\n", "\tat x\n")
+    wait_found("x\n", trace, "z\n", python, "Error: late\n", "Error: later\n\tat x\n")
+    assert w.metrics().sum("weir_held_timeouts_total") == 1
+
+
+LABELS = SYSTEM + """
+<source>
+  @type forward
+  bind 127.0.0.1
+  port {{forward_port}}
+</source>
+<filter **>
+  @type concat
+  key log
+  n_lines 3
+  flush_interval 0.2
+  {{concat}}
+</filter>
+{{labels}}
+<match **>
+  @type file
+  path {{root}}/joined
+  <format>
+    @type single_value
+    message_key log
+  </format>
+  <buffer []>
+    flush_mode immediate
+  </buffer>
+</match>
+"""
+
+LABEL = """
+<label {name}>
+  <match **>
+    @type file
+    path {{{{root}}}}/late
+    <format>
+      @type single_value
+      message_key log
+    </format>
+    <buffer []>
+      flush_mode immediate
+    </buffer>
+  </match>
+</label>
+"""
+
+
+@pytest.mark.parametrize("concat,labels,place", [
+    ("timeout_label @LATE", LABEL.format(name="@LATE"), "late"), ("", LABEL.format(name="@ERROR"), "late"), ("", "", "joined")])
+def test_where_time_completes(weir, concat, labels, place):
+    """To timeout_label, else to <label @ERROR>, else on its way."""
+    config = LABELS.replace("{{concat}}", concat).replace("{{labels}}", labels.replace("{{{{", "{{").replace("}}}}", "}}"))
+    w = weir(config)
+    a = Lines(w)
+    a.send("1", "2")
+    a.send("3", "4")
+
+    def read(name):
+        found = []
+        for path in glob.glob(f"{w.root}/{name}*.log"):
+            with open(path) as f:
+                found.append(f.read())
+        return sorted(found)
+    want = ["1\n2\n3\n", "4\n"]
+    wait_until(lambda: sorted(read("joined") + read("late")) == want, 10,
+               lambda: f"{read('joined')} {read('late')}\n{w.log_tail()}")
+    assert read(place)[-1] == "4\n"
+
+
+def test_plugin_is_gone(weir, fake_es, prefix):
+    """Events that waited for a plugin that the configuration has no more are dead letters."""
+    w = weir(CONCAT, es_url=fake_es.url, prefix=prefix, interval="60s")
+    Lines(w).send("start 1", "more 1")
+    w.kill9()
+    w.configure(w.config.replace("@id join", "@id other"))
+    w.start()
+    wait_until(lambda: w.metrics().sum("weir_dead_letter_events_total", reason="held_by_nobody") == 2, 10, w.log_tail)
+    w.restart()
+    assert w.metrics().sum("weir_dead_letter_events_total", reason="held_by_nobody") == 0
+
+
+def test_journal_is_tidied(weir, fake_es, prefix):
+    """Full chunks of the journal go when nothing of them waits any more; what waits is written anew and outlives them."""
+    w = weir(CONCAT, es_url=fake_es.url, prefix=prefix, interval="60s")
+    patient, busy = Lines(w, "patient"), Lines(w, "busy")
+    patient.send("start p", "more p")
+    big = "x" * 200000
+    for i in range(60):
+        busy.send(f"start {i} {big}")
+    held = w.root + "/held"
+    wait_until(lambda: sum(os.path.getsize(p) for p in glob.glob(held + "/*.chunk")) < 6 << 20, 10, w.log_tail)
+    w.kill9()
+    w.start()
+    patient.send("end p", "start q")
+    busy.send("start end")
+    w.stop()
+    w.start()
+    wait_until(lambda: "start p\nmore p\nend p" in texts(fake_es, prefix), 10, w.log_tail)
+    wait_until(lambda: len(texts(fake_es, prefix)) == 63, 10, lambda: f"{len(texts(fake_es, prefix))}\n{w.log_tail()}")
