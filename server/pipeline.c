@@ -56,6 +56,11 @@ struct router *pipeline_router(const struct pipeline *p, const char *label, long
 	return found;
 }
 
+const struct router *pipeline_top(const struct pipeline *p)
+{
+	return pipeline_router(p, "", -1);
+}
+
 const struct router *builder_router(struct builder *b)
 {
 	return pipeline_router(b->pipeline, b->label, b->workers.first);

@@ -19,6 +19,9 @@ size_t pipeline_sources(const struct pipeline *p, struct source *const **v);
 size_t pipeline_outputs(const struct pipeline *p, struct output *const **v);
 size_t pipeline_filters(const struct pipeline *p, struct filter *const **v);
 
+/* The router of the top level. */
+const struct router *pipeline_top(const struct pipeline *p);
+
 /* Puts each plugin's @log_level in force; until pipeline_free. */
 void pipeline_set_log_levels(struct pipeline *p);
 

@@ -3,6 +3,9 @@
 #include <string.h>
 
 extern const struct plugin in_forward, in_http, in_sample, in_syslog, in_tail, in_tcp, in_udp, in_unix;
+extern const struct plugin in_forward, in_http, in_sample, in_syslog, in_tcp, in_udp, in_unix;
+extern const struct plugin in_monitor_agent, in_prometheus, in_prometheus_monitor, in_prometheus_output_monitor,
+	in_prometheus_tail_monitor;
 extern const struct plugin filter_concat, filter_grep, filter_parser;
 extern const struct plugin filter_dedot, filter_elasticsearch_genid, filter_flatten_hash, filter_record_modifier;
 extern const struct plugin filter_record_transformer, filter_stdout;
@@ -15,6 +18,11 @@ const struct plugin *const plugin_list[] = {
 	/* inputs */
 	&in_forward,
 	&in_http,
+	&in_monitor_agent,
+	&in_prometheus,
+	&in_prometheus_monitor,
+	&in_prometheus_output_monitor,
+	&in_prometheus_tail_monitor,
 	&in_sample,
 	&in_syslog,
 	&in_tail,

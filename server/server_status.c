@@ -1,6 +1,7 @@
 #include "server_status.h"
 
 #include "base/mem.h"
+#include "fluent_names.h"
 #include "flow.h"
 #include "status_json.h"
 #include "status_page.h"
@@ -15,6 +16,7 @@ struct server_status {
 	struct status_parts parts;
 	struct status_samples *samples;
 	struct status_tails *tails;
+	bool has_monitor; /* the configuration has a source that sets fluentd's metrics, with labels of its own */
 };
 
 static void collect_syncs(struct metrics *m, const char *labels, const struct buffer_stats *b)
@@ -88,6 +90,8 @@ static void collect(void *arg)
 	for (size_t i = 0; i < n; i++)
 		if (v[i]->flow)
 			collect_flow(s->parts.metrics, v[i]);
+	if (!s->has_monitor)
+		fluent_names_outputs(s->parts.metrics, s->parts.pipeline, "", true);
 }
 
 /* ---- routes ------------------------------------------------------------------------------------------------------- */
@@ -168,6 +172,16 @@ static void describe_build(const struct status_parts *p)
 		p->started_ns / 1000000000);
 }
 
+static bool has_monitor(const struct pipeline *p)
+{
+	struct source *const *v;
+	size_t n = pipeline_sources(p, &v);
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(v[i]->plugin->name, "prometheus_output_monitor") == 0)
+			return true;
+	return false;
+}
+
 struct server_status *server_status_new(const struct status_parts *parts)
 {
 	struct server_status *s = mem_zalloc(sizeof *s);
@@ -178,6 +192,7 @@ struct server_status *server_status_new(const struct status_parts *parts)
 		return NULL;
 	}
 	s->tails = status_tails_new(parts->base, parts->watch->taps, parts->metrics);
+	s->has_monitor = has_monitor(parts->pipeline);
 	describe_build(parts);
 	metrics_on_collect(parts->metrics, collect, s);
 	return s;

@@ -1,0 +1,322 @@
+/* in_monitor_agent.c: <source> @type monitor_agent: what plugins do, over HTTP and as events. https://docs.fluentd.org/input/monitor_agent */
+#include "admin.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "entry.h"
+#include "feed.h"
+#include "plugin_info.h"
+#include "record/json_get.h"
+#include "server.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+struct agent_conf {
+	struct conf_common common;
+	char *bind, *tag;
+	int64_t port, emit_interval_ns;
+	bool include_config, include_retry;
+};
+
+#define AT(field) .offset = offsetof(struct agent_conf, field)
+
+static const struct conf_param params[] = {
+	{.name = "bind", .type = CONF_STRING, AT(bind), .value = "0.0.0.0", .help = "The address."},
+	{.name = "port", .type = CONF_INT, AT(port), .value = "24220", .max = 65535, .help = "The port."},
+	{.name = "tag",
+		.type = CONF_STRING,
+		AT(tag),
+		.help = "With it, each plugin's numbers are also an event of this tag, each emit_interval."},
+	{.name = "emit_interval",
+		.type = CONF_TIME,
+		AT(emit_interval_ns),
+		.value = "60",
+		.min = NS_PER_MS * 100,
+		.max = 86400 * NS_PER_S,
+		.help = "Time between such events."},
+	{.name = "include_config",
+		.type = CONF_BOOL,
+		AT(include_config),
+		.value = "false",
+		.help = "Tell each plugin's parameters as well, secrets masked."},
+	{.name = "include_retry",
+		.type = CONF_BOOL,
+		AT(include_retry),
+		.value = "false",
+		.help = "Tell since when an output fails, and when it tries again."},
+	{.name = "include_debug_info",
+		.type = CONF_IGNORED,
+		.support = CONF_NOT_USED,
+		.instead = "it is about variables of Ruby objects"},
+	{.name = NULL},
+};
+
+static const struct conf_schema schema = {
+	.name = "source",
+	.title = "monitor_agent input",
+	.size = sizeof(struct agent_conf),
+	.params = params,
+	.help = "What each plugin does: `/api/plugins.json` (`/api/plugins` as LTSV; `?@id=`, `?@type=`, `?tag=`) and "
+		"`/api/config.json`.",
+};
+
+struct agent {
+	struct feed feed; /* first: on_room is handed it */
+	struct source *source;
+	const struct agent_conf *conf;
+	struct server *server;
+	struct admin *admin;
+	struct worker *worker; /* NULL: no events */
+	struct event *timer;
+	atomic_bool blocked;
+};
+
+static void *create(struct source *source, struct builder *b)
+{
+	struct agent *s = mem_zalloc(sizeof *s);
+	(void)b;
+	s->source = source;
+	s->conf = source->conf;
+	return s;
+}
+
+static void destroy(void *self)
+{
+	mem_free(self);
+}
+
+/* ---- over HTTP ---------------------------------------------------------------------------------------------------- */
+
+static int put_piece(const char *text, size_t n, void *out)
+{
+	return buf_put(out, text, n) ? 0 : -1;
+}
+
+static void put_json(json_t *j, struct buf *out)
+{
+	json_dump_callback(j, put_piece, out, JSON_COMPACT | JSON_REAL_PRECISION(12));
+}
+
+static const char *query(struct admin_request *r, const char *name, const char *other)
+{
+	const char *value = admin_query(r, name);
+	return value ? value : admin_query(r, other);
+}
+
+static json_t *asked_for(struct agent *s, struct admin_request *r)
+{
+	struct plugin_info_options o = {
+		.config = s->conf->include_config,
+		.retry = s->conf->include_retry,
+		.id = query(r, "@id", "id"),
+		.type = query(r, "@type", "type"),
+		.tag = admin_query(r, "tag"),
+	};
+	return plugin_info(server_pipeline(s->server), &o);
+}
+
+static void reply_json(struct admin_request *r, json_t *j, int status)
+{
+	struct buf out;
+	buf_init(&out, 64 << 20);
+	put_json(j, &out);
+	json_decref(j);
+	admin_reply(r, out.failed ? 500 : status, "application/json", buf_span(&out));
+	buf_free(&out);
+}
+
+static void on_plugins_json(struct admin_request *r, void *arg)
+{
+	reply_json(r, json_pack("{s:o}", "plugins", asked_for(arg, r)), 200);
+}
+
+static void on_plugins(struct admin_request *r, void *arg)
+{
+	json_t *list = asked_for(arg, r);
+	struct buf out;
+	buf_init(&out, 64 << 20);
+	for (size_t i = 0; i < json_array_size(list); i++)
+		plugin_info_ltsv(json_array_get(list, i), &out);
+	json_decref(list);
+	admin_reply(r, out.failed ? 500 : 200, "text/plain", buf_span(&out));
+	buf_free(&out);
+}
+
+static json_t *config_json(const struct agent *s)
+{
+	const char *path = server_config_path(s->server);
+	return json_pack("{s:i, s:i, s:s, s:s?, s:n, s:[], s:n, s:n}", "pid", (int)getpid(), "ppid", (int)getppid(),
+		"version", WEIR_VERSION, "config_path", path, "pid_file", "plugin_dirs", "log_path", "root_dir");
+}
+
+static void on_config_json(struct admin_request *r, void *arg)
+{
+	json_t *j = config_json(arg);
+	reply_json(r, j ? j : json_object(), 200);
+}
+
+static void on_config(struct admin_request *r, void *arg)
+{
+	json_t *j = config_json(arg);
+	struct buf out;
+	buf_init(&out, 1 << 20);
+	if (j)
+		plugin_info_ltsv(j, &out);
+	json_decref(j);
+	admin_reply(r, 200, "text/plain", buf_span(&out));
+	buf_free(&out);
+}
+
+static void on_other(struct admin_request *r, void *arg)
+{
+	(void)arg;
+	reply_json(r, json_pack("{s:s}", "message", "Not found"), 404);
+}
+
+/* ---- as events ---------------------------------------------------------------------------------------------------- */
+
+static void emit(struct agent *s, struct ingest *in, json_t *object, struct buf *text, struct buf *record)
+{
+	struct buf entry;
+	buf_clear(text);
+	buf_clear(record);
+	buf_init(&entry, 16 << 20);
+	put_json(object, text);
+	const uint8_t *p = text->p;
+	if (!text->failed && json_get(&p, text->p + text->n, 64, record, NULL) == JSON_OK &&
+		entry_put(&entry, entry_time(clock_wall_ns()), buf_span(record), NULL, (struct span){0})) {
+		counter_add(s->source->n.messages, 1);
+		counter_add(s->source->n.events, 1);
+		counter_add(s->source->n.bytes, entry.n);
+		ingest_events(in, span_str(s->conf->tag), (struct span){0}, buf_span(&entry), 1);
+	}
+	buf_free(&entry);
+}
+
+static void on_timer(evutil_socket_t fd, short events, void *arg)
+{
+	struct agent *s = arg;
+	struct plugin_info_options o = {.config = s->conf->include_config, .retry = s->conf->include_retry};
+	struct buf text, record;
+	(void)fd;
+	(void)events;
+	if (feed_is_blocked(&s->feed))
+		return;
+	json_t *list = plugin_info(server_pipeline(s->server), &o);
+	struct ingest *in = feed_open(&s->feed);
+	buf_init(&text, 16 << 20);
+	buf_init(&record, 16 << 20);
+	for (size_t i = 0; i < json_array_size(list); i++)
+		emit(s, in, json_array_get(list, i), &text, &record);
+	buf_free(&text);
+	buf_free(&record);
+	json_decref(list);
+	if (!feed_close(&s->feed))
+		atomic_store(&s->blocked, true);
+}
+
+static void on_room(struct feed *f)
+{
+	struct agent *s = (struct agent *)f;
+	atomic_store(&s->blocked, false);
+}
+
+static void begin_events(struct worker *w, void *arg)
+{
+	struct agent *s = arg;
+	int64_t ns = s->conf->emit_interval_ns;
+	struct timeval interval = {.tv_sec = ns / NS_PER_S, .tv_usec = ns % NS_PER_S / 1000};
+	feed_init(&s->feed, s->source, w, on_room);
+	s->timer = event_new(worker_base(w), -1, EV_PERSIST, on_timer, s);
+	if (s->timer)
+		event_add(s->timer, &interval);
+}
+
+/* ---- life --------------------------------------------------------------------------------------------------------- */
+
+static bool start(struct source *source, struct server *server, struct err *err)
+{
+	struct agent *s = source->self;
+	s->server = server;
+	s->admin = admin_new(server_base(server));
+	if (!s->admin)
+		return err_set(err, "no memory for an HTTP server");
+	admin_route(s->admin, "GET /api/plugins.json", on_plugins_json, s);
+	admin_route(s->admin, "GET /api/plugins", on_plugins, s);
+	admin_route(s->admin, "GET /api/config.json", on_config_json, s);
+	admin_route(s->admin, "GET /api/config", on_config, s);
+	admin_route(s->admin, "* *", on_other, NULL);
+	if (!admin_listen(s->admin, s->conf->bind, (uint16_t)s->conf->port, err))
+		return false;
+	log_info(source->id, "listening port", LOG_U("port", admin_port(s->admin, 0)), LOG_S("bind", s->conf->bind));
+	if (!s->conf->tag)
+		return true;
+	s->worker = server_workers(server)[0];
+	worker_call(s->worker, begin_events, s);
+	return s->timer || err_set(err, "the timer cannot be added to a worker's event loop");
+}
+
+static void halt(struct worker *w, void *arg)
+{
+	struct agent *s = arg;
+	(void)w;
+	if (s->timer)
+		event_free(s->timer);
+	s->timer = NULL;
+}
+
+static void stop(struct source *source)
+{
+	struct agent *s = source->self;
+	if (s->worker)
+		worker_call(s->worker, halt, s);
+}
+
+static unsigned busy(const struct source *source)
+{
+	const struct agent *s = source->self;
+	return atomic_load(&s->blocked);
+}
+
+static void give_up(struct worker *w, void *arg)
+{
+	struct agent *s = arg;
+	(void)w;
+	feed_drop(&s->feed);
+}
+
+static void end(struct source *source)
+{
+	struct agent *s = source->self;
+	if (s->worker)
+		worker_call(s->worker, give_up, s);
+	s->worker = NULL;
+	admin_free(s->admin);
+	s->admin = NULL;
+}
+
+static void describe(const struct source *source, struct buf *out)
+{
+	const struct agent_conf *c = source->conf;
+	buf_printf(out, "%s:%lld", c->bind, (long long)c->port);
+}
+
+static const struct input_ops ops = {
+	.create = create,
+	.destroy = destroy,
+	.start = start,
+	.stop = stop,
+	.busy = busy,
+	.end = end,
+	.describe = describe,
+};
+
+const struct plugin in_monitor_agent = {
+	.kind = PLUGIN_INPUT,
+	.name = "monitor_agent",
+	.help = "What each plugin does, over HTTP.",
+	.schema = &schema,
+	.input = &ops,
+};
