@@ -262,6 +262,7 @@ void pipeline_free(struct pipeline *p)
 	for (size_t i = 0; i < p->outputs.n; i++) {
 		struct output *o = p->outputs.v[i];
 		flow_free(o->flow);
+		conf_free(&buffer_conf_schema, o->own_buffer);
 		o->plugin->output->destroy(o->self);
 		conf_free(o->plugin->schema, o->conf);
 		mem_free(o->id);

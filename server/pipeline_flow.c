@@ -83,13 +83,11 @@ void builder_flow(struct builder *b, struct output *o, const struct buffer_conf 
 {
 	if (borrow_flow(b, o, c))
 		return;
-	struct buffer_conf *made = NULL;
 	if (c)
 		buffer_conf_flat_unused(((struct conf_common *)o->conf)->section, b->report);
 	else
-		c = made = flat_buffer(b, o);
+		c = o->own_buffer = flat_buffer(b, o);
 	make_flow(b, o, c, NULL);
-	conf_free(&buffer_conf_schema, made);
 }
 
 const struct chunk_keys *builder_split_flow(struct builder *b, struct output *o, const struct buffer_conf *c,
@@ -99,16 +97,14 @@ const struct chunk_keys *builder_split_flow(struct builder *b, struct output *o,
 		const struct chunk_keys *keys = flow_keys(o->flow);
 		return keys ? keys : b->pipeline->keys.n ? b->pipeline->keys.v[0] : NULL;
 	}
-	struct buffer_conf *made = NULL;
 	if (c)
 		buffer_conf_flat_unused(((struct conf_common *)o->conf)->section, b->report);
 	else
-		c = made = flat_buffer(b, o);
+		c = o->own_buffer = flat_buffer(b, o);
 	struct chunk_keys *keys = chunk_keys_new(c, default_keys, default_timekey_ns, b->report);
 	list_add(&b->pipeline->keys, keys);
 	make_flow(b, o, c, keys);
 	flow_set_keys(o->flow, keys);
-	conf_free(&buffer_conf_schema, made);
 	return keys;
 }
 

@@ -84,7 +84,9 @@ struct output {
 	char *id;
 	void *conf;
 	void *self;
-	struct flow *flow; /* buffer and flush threads; NULL for an output that passes events on at once */
+	struct buffer_conf
+		*own_buffer; /* where no <buffer> section says what the buffer is; NULL = there is one, or no flow */
+	struct flow *flow;   /* buffer and flush threads; NULL for an output that passes events on at once */
 	struct {
 		struct counter *emitted_events, *emitted_batches; /* given to the output */
 		struct counter *delivered; /* events that their destination has taken (or had already) */

@@ -150,6 +150,15 @@ void conf_check_file(
 /* The configuration in force as text with every default, each line with where it came from; secrets masked. */
 void conf_show(const struct conf_schema *schema, const void *conf, struct buf *out, unsigned indent);
 /*
+ * The same without the section's tags. `other` (NULL = nobody) is called for what is in a sub-section with free_sections, which somebody else makes.
+ */
+struct conf_show_other {
+	void (*show)(const struct conf_show_other *other, const struct conf_section *section, struct buf *out,
+		unsigned indent);
+};
+void conf_show_inside(const struct conf_schema *schema, const void *conf, struct buf *out, unsigned indent,
+	const struct conf_show_other *other);
+/*
  * The table as reference text (Markdown) and as help for a terminal. Of a sub-section that is `elsewhere` (a NULL-terminated list; NULL = none) only the name is given:
  * many plugins have it.
  */

@@ -316,33 +316,45 @@ static void show_free_keys(const struct conf_section *s, struct buf *out, unsign
 	}
 }
 
-void conf_show(const struct conf_schema *schema, const void *conf, struct buf *out, unsigned indent)
+static void show(const struct conf_schema *schema, const void *conf, struct buf *out, unsigned indent,
+	const struct conf_show_other *other)
 {
 	const struct conf_common *c = conf;
 	const char *name = c->section ? c->section->name : schema->name;
-	bool root = c->section && !c->section->parent;
-	unsigned inner = root ? indent : indent + 1;
-	if (!root) {
-		put_indent(out, indent);
-		buf_printf(out, *c->arg ? "<%s %s>\n" : "<%s>\n", name, c->arg);
+	if (strcmp(name, "ROOT") == 0) {
+		conf_show_inside(schema, conf, out, indent, other);
+		return;
 	}
-	show_common("@type", c->type, c, out, inner);
-	show_common("@id", c->id, c, out, inner);
-	show_common("@label", c->label, c, out, inner);
-	show_common("@log_level", c->log_level, c, out, inner);
+	put_indent(out, indent);
+	buf_printf(out, *c->arg ? "<%s %s>\n" : "<%s>\n", name, c->arg);
+	conf_show_inside(schema, conf, out, indent + 1, other);
+	put_indent(out, indent);
+	buf_printf(out, "</%s>\n", name);
+}
+
+void conf_show_inside(const struct conf_schema *schema, const void *conf, struct buf *out, unsigned indent,
+	const struct conf_show_other *other)
+{
+	const struct conf_common *c = conf;
+	show_common("@type", c->type, c, out, indent);
+	show_common("@id", c->id, c, out, indent);
+	show_common("@label", c->label, c, out, indent);
+	show_common("@log_level", c->log_level, c, out, indent);
 	for (const struct conf_param *p = schema->params; p && p->name; p++)
-		show_param(p, conf, out, inner);
-	/* Of a section that somebody else makes, that one shows what is in it. */
-	if (schema->free_keys && !schema->free_sections && c->section)
-		show_free_keys(c->section, out, inner);
+		show_param(p, conf, out, indent);
+	if (schema->free_sections && other && c->section)
+		other->show(other, c->section, out, indent);
+	else if (schema->free_keys && !schema->free_sections && c->section)
+		show_free_keys(c->section, out, indent);
 	for (const struct conf_sub *sub = schema->subs; sub && sub->schema; sub++) {
 		const struct conf_list *list = (const struct conf_list *)(const void *)((const char *)conf +
 											sub->offset);
 		for (size_t i = 0; i < list->n; i++)
-			conf_show(sub->schema, list->v[i], out, inner);
+			show(sub->schema, list->v[i], out, indent, other);
 	}
-	if (!root) {
-		put_indent(out, indent);
-		buf_printf(out, "</%s>\n", name);
-	}
+}
+
+void conf_show(const struct conf_schema *schema, const void *conf, struct buf *out, unsigned indent)
+{
+	show(schema, conf, out, indent, NULL);
 }
