@@ -178,6 +178,34 @@ install: build/weir ## install under $(DESTDIR)$(PREFIX)
 	install -D -m 644 config/reference.md $(DESTDIR)$(PREFIX)/share/doc/weir/reference.md
 	install -D -m 644 README.md $(DESTDIR)$(PREFIX)/share/doc/weir/README.md
 	install -D -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/weir/LICENSE
+	install -D -m 644 deploy/man/weir.1 $(DESTDIR)$(PREFIX)/share/man/man1/weir.1
+	install -D -m 644 deploy/man/weir.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/weir.conf.5
+	install -D -m 644 deploy/completion/weir.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir
+	install -D -m 644 deploy/completion/_weir $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_weir
+ifdef SYSTEMD
+	install -D -m 644 deploy/systemd/weir.service $(DESTDIR)/etc/systemd/system/weir.service
+	sed -i 's:/usr/bin/weir:$(PREFIX)/bin/weir:' $(DESTDIR)/etc/systemd/system/weir.service
+	install -D -m 644 deploy/systemd/weir.sysusers $(DESTDIR)/usr/lib/sysusers.d/weir.conf
+	install -D -m 644 deploy/systemd/weir.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/weir.conf
+	[ -e $(DESTDIR)/etc/default/weir ] || install -D -m 600 deploy/systemd/weir.default $(DESTDIR)/etc/default/weir
+	[ -e $(DESTDIR)/etc/weir/weir.conf ] || install -D -m 644 config/weir.conf $(DESTDIR)/etc/weir/weir.conf
+endif
+
+# The package is built from a copy with the objects that are there, so that nothing is compiled twice.
+DEB := build/deb/weir-$(VERSION)
+.PHONY: deb
+deb: build/weir ## a Debian package at build/deb
+	rm -rf build/deb && mkdir -p $(DEB)/build
+	cp -al build/release $(DEB)/build/
+	cp -a lib server config deploy Makefile LICENSE README.md $(DEB)/
+	cp -a deploy/debian $(DEB)/debian
+	for f in service sysusers tmpfiles default; do cp deploy/systemd/weir.$$f $(DEB)/debian/; done
+	cd $(DEB) && dpkg-buildpackage -b -us -uc
+	rm -r $(DEB)
+
+.PHONY: dist-binary
+dist-binary: build/weir ## a tarball at build/dist that runs on any Linux of this architecture
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) deploy/tarball/make build/weir weir-$(VERSION)-linux-$(ARCH) build/dist
 
 .PHONY: reference
 reference: build/weir ## make config/reference.md anew from the plugins' tables

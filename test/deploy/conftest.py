@@ -7,7 +7,7 @@ import pytest
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 DEPLOY = os.path.join(ROOT, "deploy")
-sys.path[:0] = [os.path.dirname(__file__), os.path.join(ROOT, "test/integration")]
+sys.path[:0] = [os.path.dirname(__file__), os.path.join(ROOT, "test/integration"), os.path.join(ROOT, "test")]
 
 
 def run(*argv, status=0, **options):
