@@ -64,7 +64,7 @@ VM_METHOD(count)
 	uint64_t count;
 	bool more = true, equal;
 	if (n == 0 && b)
-		return count_where(x, self, NULL, 0, b, true, UINT64_MAX, &count) && vm_set_int(out, (int64_t)count);
+		return count_where(x, self, args, 0, b, true, UINT64_MAX, &count) && vm_set_int(out, (int64_t)count);
 	if (!vm_enum_start(x, self, &it))
 		return false;
 	for (count = 0;;) {

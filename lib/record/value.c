@@ -292,13 +292,28 @@ static bool put_array(struct buf *out, const struct value_array *array, unsigned
 	return true;
 }
 
+/* The pair in one copy if it has a short text for a key and a value of the outermost map that nobody has looked at, as most have. False: it does not. */
+static inline bool put_usual_pair(struct buf *out, const struct value_pair *pair, unsigned depth)
+{
+	const struct span key = pair->key.s, v = pair->value.s;
+	if (pair->key.type != VALUE_STR || pair->key.bin || !key.n || key.n >= 32 || pair->value.type != VALUE_RAW ||
+		depth != VALUE_DEPTH_MAX - 1 || !buf_reserve(out, 1 + key.n + v.n))
+		return false;
+	uint8_t *p = out->p + out->n;
+	*p = (uint8_t)(0xa0 | key.n);
+	memcpy(p + 1, key.p, key.n);
+	memcpy(p + 1 + key.n, v.p, v.n);
+	out->n += 1 + key.n + v.n;
+	return true;
+}
+
 static bool put_map(struct buf *out, const struct value_map *m, unsigned depth)
 {
 	if (!mp_put_map_head(out, m->live))
 		return false;
 	for (uint32_t i = 0; i < m->n; i++) {
 		const struct value_pair *pair = &m->v[i];
-		if (pair->key.type == VALUE_NONE)
+		if (pair->key.type == VALUE_NONE || put_usual_pair(out, pair, depth))
 			continue;
 		if (!put_deep(out, &pair->key, depth) || !put_deep(out, &pair->value, depth))
 			return false;

@@ -67,8 +67,12 @@ static inline bool read_pair(const uint8_t **p, const uint8_t *end, unsigned max
 	size_t n = object_length(*p, end, max_depth);
 	if (!n)
 		return false;
-	pair->key = value_raw(span_of(*p, n));
-	value_load(&pair->key);
+	if ((**p & 0xe0) == 0xa0) { /* a short text, as nearly all keys are */
+		pair->key = value_str(span_of(*p + 1, n - 1));
+	} else {
+		pair->key = value_raw(span_of(*p, n));
+		value_load_raw(&pair->key);
+	}
 	*p += n;
 	n = object_length(*p, end, max_depth);
 	pair->value = value_raw(span_of(*p, n));
