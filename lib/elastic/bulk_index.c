@@ -15,6 +15,7 @@ void bulk_index_init(struct bulk_index *x, const struct bulk_options *o)
 	const struct name_template *name = o->logstash_format ? o->prefix : o->index;
 	*x = (struct bulk_index){.o = o, .uses_tag = name_template_uses_tag(name)};
 	x->uses_record = name_template_uses_record(name);
+	x->hidden = name_template_is_hidden(name);
 	x->event = x->date = always;
 	if (o->logstash_format) {
 		x->uses_tag |= name_template_uses_tag(o->date);
@@ -90,7 +91,7 @@ static bool set_name(struct bulk_index *x)
 		return true;
 	buf_clear(&x->unclean);
 	x->name_is_known = buf_put_span(&x->unclean, buf_span(&x->raw));
-	x->raw.n = index_name_clean(x->raw.p, x->raw.n);
+	x->raw.n = index_name_clean(x->raw.p, x->raw.n, x->hidden);
 	if (span_eq(buf_span(&x->raw), buf_span(&x->name)))
 		return true;
 	x->version++;

@@ -16,6 +16,7 @@ struct index_window {
 struct bulk_index {
 	const struct bulk_options *o;
 	bool uses_tag, uses_record;
+	bool hidden;		   /* name_template_is_hidden */
 	bool set;		   /* `name` holds for the present tag and for both windows */
 	struct index_window event; /* by the event's own time: index_name, logstash_prefix */
 	struct index_window date;  /* by the time that @timestamp tells: logstash_dateformat */

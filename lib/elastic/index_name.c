@@ -27,6 +27,11 @@ struct name_template {
 	int64_t period; /* seconds; 0: no time in it */
 };
 
+bool name_template_is_hidden(const struct name_template *t)
+{
+	return t->n && t->part[0].text && t->part[0].text[0] == '.';
+}
+
 /* ---- compilation ------------------------------------------------------------------------------------- */
 
 static struct part *add_part(struct name_template *t, enum part_type type)
@@ -363,10 +368,10 @@ static uint8_t clean_ascii(uint8_t c)
 	return c <= 0x20 || c == 0x7f || strchr("\\/*?\"<>|,#:", c) ? '_' : c;
 }
 
-size_t index_name_clean(uint8_t *p, size_t n)
+size_t index_name_clean(uint8_t *p, size_t n, bool hidden)
 {
-	uint8_t *out = p;
-	for (size_t i = 0; i < n;) {
+	uint8_t *const first = p + (hidden && n && p[0] == '.'), *out = first;
+	for (size_t i = (size_t)(first - p); i < n;) {
 		size_t len = utf8_len(p + i, n - i), put = 1;
 		uint8_t c[4] = {'_'};
 		if (len == 1) {
@@ -379,12 +384,12 @@ size_t index_name_clean(uint8_t *p, size_t n)
 			len = utf8_bad_len(p + i, n - i);
 		}
 		i += len;
-		if (out == p && strchr("-_+.", c[0]))
+		if (out == first && strchr("-_+.", c[0]))
 			continue;
 		if ((size_t)(out - p) + put > NAME_MAX_BYTES)
 			break;
 		memcpy(out, c, put);
 		out += put;
 	}
-	return (size_t)(out - p);
+	return out == first ? 0 : (size_t)(out - p);
 }

@@ -28,6 +28,8 @@ void name_template_free(struct name_template *t);
 /* What of an event the name depends on: so that a caller knows how long one may be kept. */
 bool name_template_uses_tag(const struct name_template *t);
 bool name_template_uses_record(const struct name_template *t);
+/* Whether it begins with a dot that stands in the configuration: an index that its writer wants to be hidden. */
+bool name_template_is_hidden(const struct name_template *t);
 /*
  * Length of the time interval in which the name stays the same, in seconds: 0 = does not depend on time; 1, 60, 3600,
  * 86400.
@@ -40,9 +42,10 @@ bool name_template_put(const struct name_template *t, struct span tag, struct ev
 
 /*
  * Makes the n bytes at p a legal index name in place: lower case; bytes that Elasticsearch refuses (\ / * ? " < > |
- * space , # : and below 0x20) become '_', a leading - _ + or . goes, invalid UTF-8 becomes '_'. Returns the new
- * length, <= 255 and cut at a character's end; 0 if nothing is left.
+ * space , # : and below 0x20) become '_', a leading - _ + or . goes, invalid UTF-8 becomes '_'. `hidden`: one leading dot
+ * stays; without it no sender can name a hidden or system index. Returns the new length, <= 255 and cut at a character's
+ * end; 0 if nothing is left.
  */
-size_t index_name_clean(uint8_t *p, size_t n);
+size_t index_name_clean(uint8_t *p, size_t n, bool hidden);
 
 #endif

@@ -200,12 +200,37 @@ static void test_clean(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		struct span s = exact_copy(rows[i].in, strlen(rows[i].in));
 		uint8_t *p = (uint8_t *)(uintptr_t)s.p;
-		const size_t n = index_name_clean(p, s.n);
+		const size_t n = index_name_clean(p, s.n, false);
 		if (n != strlen(rows[i].want) || memcmp(p, rows[i].want, n) != 0)
 			fail_msg("'%s': '%.*s', not '%s'", rows[i].in, (int)n, (char *)p, rows[i].want);
 		/* What is clean stays so. */
-		assert_int_equal(index_name_clean(p, n), n);
+		assert_int_equal(index_name_clean(p, n, false), n);
 		exact_free(s);
+	}
+}
+
+static void test_hidden(void **state)
+{
+	(void)state;
+	static const char *const rows[][2] = {{".ops", ".ops"}, {"..ops", ".ops"}, {".-Ops", ".ops"}, {".", ""},
+		{"..", ""}, {"ops", "ops"}, {"-.ops", "ops"}, {"", ""}};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct span s = exact_copy(rows[i][0], strlen(rows[i][0]));
+		uint8_t *p = (uint8_t *)(uintptr_t)s.p;
+		const size_t n = index_name_clean(p, s.n, true);
+		if (n != strlen(rows[i][1]) || memcmp(p, rows[i][1], n) != 0)
+			fail_msg("'%s': '%.*s', not '%s'", rows[i][0], (int)n, (char *)p, rows[i][1]);
+		exact_free(s);
+	}
+	struct err err;
+	static const struct {
+		const char *name;
+		bool hidden;
+	} names[] = {{".ops-%Y", true}, {"ops", false}, {"${tag}", false}, {"", false}};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		struct name_template *t = name_template_compile(names[i].name, true, &err);
+		assert_int_equal(name_template_is_hidden(t), names[i].hidden);
+		name_template_free(t);
 	}
 }
 
@@ -216,7 +241,7 @@ static void test_clean_cuts_at_a_character(void **state)
 		uint8_t name[300];
 		memset(name, 'a', before);
 		memcpy(name + before, "\xe6\x97\xa5zz", 5);
-		const size_t n = index_name_clean(name, before + 5);
+		const size_t n = index_name_clean(name, before + 5, false);
 		const size_t want = before + 3 > 255   ? (before < 255 ? before : 255)
 				    : before + 5 > 255 ? 255
 						       : before + 5;
@@ -236,7 +261,7 @@ static void test_clean_random(void **state)
 			bytes[k] = (uint8_t)(random_below(&r, 3) ? random_below(&r, 128) : random_next(&r) & 0xff);
 		struct span s = exact_copy(bytes, len);
 		uint8_t *p = (uint8_t *)(uintptr_t)s.p;
-		const size_t n = index_name_clean(p, len);
+		const size_t n = index_name_clean(p, len, false);
 		assert_true(n <= 255 && n <= len);
 		for (size_t k = 0; k < n; k++)
 			assert_false(p[k] <= ' ' || p[k] == 0x7f || (p[k] >= 'A' && p[k] <= 'Z') ||
@@ -255,6 +280,7 @@ int main(void)
 		cmocka_unit_test(test_dependencies),
 		cmocka_unit_test(test_long_fields),
 		cmocka_unit_test(test_clean),
+		cmocka_unit_test(test_hidden),
 		cmocka_unit_test(test_clean_cuts_at_a_character),
 		cmocka_unit_test(test_clean_random),
 	};
