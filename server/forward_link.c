@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define READ_MAX (64u << 10) /* of one object: HELO, PONG, an ack */
@@ -231,6 +232,23 @@ static enum link_result connect_to(struct forward_link *l, const struct addrinfo
 	return LINK_OK;
 }
 
+static enum link_result connect_unix(struct forward_link *l, const char *path, struct err *err)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof un.sun_path) {
+		err_set(err, "%s: the socket's path is too long", l->name);
+		return LINK_FAILED;
+	}
+	memcpy(un.sun_path, path, strlen(path));
+	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (l->fd < 0 || connect(l->fd, (struct sockaddr *)&un, sizeof un) < 0 ||
+		fcntl(l->fd, F_SETFL, O_NONBLOCK) < 0) {
+		err_sys(err, errno, "%s: connecting", l->name);
+		return LINK_FAILED;
+	}
+	return LINK_OK;
+}
+
 /* One address after the other. */
 static enum link_result connect_any(struct forward_link *l, const struct forward_link_options *o, struct err *err)
 {
@@ -342,8 +360,11 @@ struct forward_link *forward_link_open(const struct forward_link_options *o, boo
 	l->stop_fd = o->stop_fd;
 	l->keepalive = true;
 	buf_init(&l->in, READ_MAX);
-	snprintf(l->name, sizeof l->name, strchr(o->host, ':') ? "[%s]:%u" : "%s:%u", o->host, o->port);
-	enum link_result r = connect_any(l, o, err);
+	if (o->path)
+		snprintf(l->name, sizeof l->name, "%s", o->path);
+	else
+		snprintf(l->name, sizeof l->name, strchr(o->host, ':') ? "[%s]:%u" : "%s:%u", o->host, o->port);
+	enum link_result r = o->path ? connect_unix(l, o->path, err) : connect_any(l, o, err);
 	int64_t deadline = deadline_of(o->hard_timeout_ns);
 	if (r == LINK_OK && o->tls)
 		r = start_tls(l, o, deadline, err);

@@ -14,6 +14,7 @@
 struct forward_link_options {
 	const char *host;
 	unsigned port;
+	const char *path; /* of a unix socket instead; NULL = TCP */
 	bool any_address; /* dns_round_robin: begin with any of the name's addresses */
 	SSL_CTX *tls;	  /* NULL = plain */
 	bool verify_hostname;

@@ -202,6 +202,7 @@ static const struct input_ops ops = {
 	.busy = busy,
 	.end = end,
 	.describe = describe,
+	.no_events = true,
 };
 
 const struct plugin in_prometheus = {

@@ -144,9 +144,10 @@ static const struct conf_schema outputs_schema = SCHEMA("prometheus_output_monit
 static const struct conf_schema tail_schema = SCHEMA(
 	"prometheus_tail_monitor", params, "Accepted: `tail` inputs always count for themselves.");
 
-#define OPS(create_fn)                                                                                          \
-	{                                                                                                       \
-		.create = create_fn, .destroy = destroy, .start = start, .stop = stop, .busy = busy, .end = end \
+#define OPS(create_fn)                                                                                           \
+	{                                                                                                        \
+		.create = create_fn, .destroy = destroy, .start = start, .stop = stop, .busy = busy, .end = end, \
+		.no_events = true                                                                                \
 	}
 
 static const struct input_ops status_ops = OPS(create_status);

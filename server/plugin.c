@@ -3,7 +3,6 @@
 #include <string.h>
 
 extern const struct plugin in_forward, in_http, in_sample, in_syslog, in_tail, in_tcp, in_udp, in_unix;
-extern const struct plugin in_forward, in_http, in_sample, in_syslog, in_tcp, in_udp, in_unix;
 extern const struct plugin in_monitor_agent, in_prometheus, in_prometheus_monitor, in_prometheus_output_monitor,
 	in_prometheus_tail_monitor;
 extern const struct plugin filter_concat, filter_grep, filter_parser;

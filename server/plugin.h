@@ -75,6 +75,7 @@ struct input_ops {
 	void (*end)(struct source *s);
 	/* A line for the start-up banner: "0.0.0.0:24224 tcp, udp heartbeat". */
 	void (*describe)(const struct source *s, struct buf *out);
+	bool no_events; /* it only tells of others: the status leaves it out */
 };
 
 /* ---- outputs ------------------------------------------------------------------------------------------------------ */

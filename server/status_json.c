@@ -225,7 +225,8 @@ static void put_plugins(json_t *j, const struct status_parts *p, const struct st
 	json_t *list = json_array();
 	size_t n = pipeline_sources(p->pipeline, &sources);
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, source_json(sources[i], status_source_rate(samples, i)));
+		if (!sources[i]->plugin->input->no_events)
+			json_array_append_new(list, source_json(sources[i], status_source_rate(samples, i)));
 	json_object_set_new(j, "sources", list);
 	list = json_array();
 	n = pipeline_filters(p->pipeline, &filters);

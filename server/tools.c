@@ -8,6 +8,10 @@ const struct tool tool_list[] = {
 	{"deadletter", cmd_deadletter,
 		"       weir deadletter ls|show|replay|drop     what could not be delivered, and why\n"},
 	{"drain", cmd_drain, "       weir drain DIR             deliver what a buffer's folder from elsewhere holds\n"},
+	{"status", cmd_status, "       weir status [--json]       how the weir that runs here is doing\n"},
+	{"top", cmd_top, "       weir top                   the same on one screen, over and over\n"},
+	{"tail", cmd_tail, "       weir tail [PATTERN]        events as they pass\n"},
+	{"cat", cmd_cat, "       weir cat TAG               send lines of standard input as events\n"},
 	{NULL, NULL, NULL},
 };
 

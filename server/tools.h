@@ -17,5 +17,9 @@ extern const struct tool tool_list[];
 int cmd_buffer(int argc, char **argv);
 int cmd_deadletter(int argc, char **argv);
 int cmd_drain(int argc, char **argv);
+int cmd_cat(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_tail(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 
 #endif
