@@ -12,11 +12,13 @@
 
 #include <stdbool.h>
 
-#define DIE_POINTS(X)                       \
-	X(ACK_OWED, "ack-owed")             \
-	X(BULK_ANSWERED, "bulk-answered")   \
-	X(BULK_CONCLUDED, "bulk-concluded") \
-	X(CHUNK_DELIVERED, "chunk-delivered")
+#define DIE_POINTS(X)                         \
+	X(ACK_OWED, "ack-owed")               \
+	X(BULK_ANSWERED, "bulk-answered")     \
+	X(BULK_CONCLUDED, "bulk-concluded")   \
+	X(CHUNK_DELIVERED, "chunk-delivered") \
+	X(HELD_DURABLE, "held-durable")       \
+	X(HELD_TOLD, "held-told")
 
 enum die_point {
 #define X(id, name) DIE_##id,

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "die_at.h"
 #include "held.h"
 #include "holder_impl.h"
 #include "ingest.h"
@@ -325,6 +326,7 @@ static void on_durable(struct epilogue *e, struct txn *t, bool last)
 {
 	struct departure *d = (struct departure *)e;
 	struct held_group *next;
+	die_point(DIE_HELD_DURABLE);
 	pthread_mutex_lock(&d->h->lock);
 	bool gone = !txn_error(t) && tell_journal(d, t, true, last);
 	if (!gone) {
@@ -340,6 +342,7 @@ static void on_durable(struct epilogue *e, struct txn *t, bool last)
 			put_back(d->h, g);
 	}
 	pthread_mutex_unlock(&d->h->lock);
+	die_point(DIE_HELD_TOLD);
 	mem_free(d);
 }
 

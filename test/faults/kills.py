@@ -69,8 +69,8 @@ def points():
     return found
 
 
-# Steps of copying damage away: what they copy has no ack to lose, and the unit tests come by them.
-NOT_HERE = {"backup-written", "backup-synced"}
+# Steps of copying damage away: what they copy has no ack to lose, and the unit tests come by them. And those of events that wait for others: test_held.py.
+NOT_HERE = {"backup-written", "backup-synced", "held-durable", "held-told"}
 
 
 def die_at(w, point, times, wait):

@@ -173,18 +173,8 @@ class Groups(threading.Thread):
                 time.sleep(0.01)
 
 
-def test_killed_again_and_again(weir, fake_es, prefix):
-    """At any moment: each group of lines is found once, and whole."""
-    w = weir(CONCAT, es_url=fake_es.url, prefix=prefix, interval="60s")
-    senders = [Groups(w, f"pod{i}", i) for i in range(4)]
-    dice = random.Random(3)
-    for s in senders:
-        s.start()
-    for _ in range(12):
-        want = sum(s.acked for s in senders) + dice.randrange(5, 150)
-        wait_until(lambda: sum(s.acked for s in senders) >= want, 20, w.log_tail, 0.001)
-        w.kill9()
-        w.start()
+def finish(w, es, prefix, senders):
+    """No new groups; then each is found once, and whole."""
     for s in senders:
         s.ended.set()
         s.join(20)
@@ -192,11 +182,43 @@ def test_killed_again_and_again(weir, fake_es, prefix):
     w.stop()
     w.start()
     want = sorted(itertools.chain.from_iterable(s.expected for s in senders))
-    wait_until(lambda: len(texts(fake_es, prefix)) >= len(want), 20, w.log_tail)
-    got = texts(fake_es, prefix)
+    wait_until(lambda: len(texts(es, prefix)) >= len(want), 20, w.log_tail)
+    got = texts(es, prefix)
     assert {"missing": sorted(set(want) - set(got))[:5], "wrong": sorted(set(got) - set(want))[:5], "count": len(got)} == \
         {"missing": [], "wrong": [], "count": len(want)}
+
+
+def test_killed_again_and_again(weir, fake_es, prefix):
+    """At any moment."""
+    w = weir(CONCAT, es_url=fake_es.url, prefix=prefix, interval="60s")
+    senders = [Groups(w, f"pod{i}", i) for i in range(4)]
+    dice = random.Random(3)
+    for s in senders:
+        s.start()
+    for _ in range(10):
+        want = sum(s.acked for s in senders) + dice.randrange(5, 150)
+        wait_until(lambda: sum(s.acked for s in senders) >= want, 20, w.log_tail, 0.001)
+        w.kill9()
+        w.start()
     assert sum(s.repeated for s in senders)
+    finish(w, fake_es, prefix, senders)
+
+
+def test_killed_at_each_step(weir, fake_es, prefix):
+    """At each durable step: between what was joined, what the journal is told, and the ack."""
+    w = weir(CONCAT, start=False, es_url=fake_es.url, prefix=prefix, interval="60s")
+    senders = [Groups(w, f"pod{i}", i) for i in range(3)]
+    dice = random.Random(5)
+    for s in senders:
+        s.start()
+    for step in ("held-durable", "held-told", "ack-owed", "group-written", "group-synced", "group-reported") * 2:
+        w.env["WEIR_DIE_AT"] = f"{step}:{dice.randrange(1, 60)}"
+        w.start(wait=False)
+        wait_until(lambda: not w.process.is_running(), 10, lambda: f"it comes to {step}:\n{w.log_tail()}", 0.005)
+        w.kill9()
+    del w.env["WEIR_DIE_AT"]
+    w.start()
+    finish(w, fake_es, prefix, senders)
 
 
 DETECT = SYSTEM + """
