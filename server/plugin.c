@@ -5,6 +5,7 @@
 extern const struct plugin in_forward, in_http, in_sample, in_syslog, in_tail, in_tcp, in_udp, in_unix;
 extern const struct plugin in_monitor_agent, in_prometheus, in_prometheus_monitor, in_prometheus_output_monitor,
 	in_prometheus_tail_monitor;
+extern const struct plugin filter_prometheus, out_prometheus;
 extern const struct plugin filter_concat, filter_grep, filter_parser;
 extern const struct plugin filter_dedot, filter_elasticsearch_genid, filter_flatten_hash, filter_record_modifier;
 extern const struct plugin filter_record_transformer, filter_stdout;
@@ -41,6 +42,7 @@ const struct plugin *const plugin_list[] = {
 	&out_null,
 	&out_opensearch,
 	&out_opensearch_data_stream,
+	&out_prometheus,
 	&out_relabel,
 	&out_rewrite_tag_filter,
 	&out_roundrobin,
@@ -54,6 +56,7 @@ const struct plugin *const plugin_list[] = {
 	&filter_flatten_hash,
 	&filter_grep,
 	&filter_parser,
+	&filter_prometheus,
 	&filter_record_modifier,
 	&filter_record_transformer,
 	&filter_stdout,
