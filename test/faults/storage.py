@@ -48,7 +48,7 @@ def disk_full(c):
         place = c.place()
         root = os.path.join(place, "root")
         os.makedirs(root)
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", root], stderr=subprocess.DEVNULL).returncode:
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=10m", "tmpfs", root], stderr=subprocess.DEVNULL).returncode:
             c.note("skipped: no right to mount a small file system")
             return
         try:
@@ -66,7 +66,7 @@ def fill(c, place, root):
     with FakeES() as es:
         refuse_planted(es)
         es.close_listener()
-        w = make_weir(place, es.url, root=root, buffer="chunk_limit_size 256k\nmin_free_size 4m").start()
+        w = make_weir(place, es.url, root=root, buffer="chunk_limit_size 256k\nmin_free_size 3m").start()
         try:
             return fill_and_drain(c, es, w)
         finally:

@@ -1,7 +1,9 @@
 """Everything that can go wrong between weir and Elasticsearch, one at a time: each accepted event is stored exactly once, or is a dead
 letter with a reason, and weir neither storms the server nor grows."""
+import contextlib
 import math
 import os
+import subprocess
 import time
 
 import pytest
@@ -406,6 +408,58 @@ def test_fewer_requests_while_busy(es_and_weir):
     es.heal()
     delivered(es, w, range(6000))
     assert w.metrics().sum("weir_output_requests_limit") > 1
+
+
+def test_books_of_a_request_in_parts(es_and_weir):
+    """Parts of a request are stored, then one is refused: all of it is sent again, and no event is counted twice."""
+    es, w = es_and_weir()
+    es.fault(faults.too_large(20000))
+    es.fault(faults.status(503, times=2, when=lambda r: any(i.document["seq"] == N - 1 for i in r.items) and r.wire_bytes < 20000))
+    send_events(w.port, "app", records(), chunk_size=N)
+    delivered(es, w)
+    books = Books(w)
+    assert books.already_there > 0 and books.indexed + books.already_there == N
+
+
+def test_refused_is_not_acknowledged(weir, fake_es, prefix):
+    """A full buffer that throws: no ack, a closed connection, and the books say so."""
+    fake_es.close_listener()
+    w = weir(ELASTICSEARCH, es_url=fake_es.url, prefix=prefix,
+             buffer="chunk_limit_size 64k\ntotal_limit_size 128k\noverflow_action throw_exception")
+    w.allow("a buffer takes nothing more", "failed to flush the buffer", "full")
+    sent = 0
+    with pytest.raises((ConnectionError, OSError)):
+        for sent in range(0, 100 * N, 100):
+            send_events(w.port, "app", records(100, sent), chunk_size=100)
+    wait_until(lambda: Books(w).refused >= 100, 20, lambda: w.get("/metrics").text)
+    books = Books(w)
+    assert books.balance() and books.pending == sent, books
+    fake_es.open_listener()
+    delivered(fake_es, w, range(sent))
+
+
+@pytest.mark.parametrize("step", ["bulk-answered", "bulk-concluded", "chunk-delivered", "chunk-unlinked"])
+def test_dead_letter_survives(es_and_weir, step):
+    """weir dies right before or after the chunk of a bad event goes: its dead letter is there, the others are stored once."""
+    es, w = es_and_weir()
+    es.fault(faults.item_error("text", "bad"))
+    some = records(100)
+    some[50]["text"] = "bad"
+    w.stop()
+    w.env["WEIR_DIE_AT"] = step
+    w.start()
+    with contextlib.suppress(OSError):
+        send_events(w.port, "app", some, chunk_size=100)
+    w.process.popen.wait(20)
+    w.kill9()
+    del w.env["WEIR_DIE_AT"]
+    w.start()
+    stored(es, w, 99)
+    wait_until(lambda: Books(w).pending == 0, 20, lambda: w.get("/metrics").text)
+    assert es.duplicates() == {}
+    w.stop()
+    out = subprocess.run([w.binary, "deadletter", "show", "--dir", os.path.join(w.root, "dead")], capture_output=True, text=True, timeout=20)
+    assert '"bad"' in out.stdout, (out.stdout, out.stderr)
 
 
 def test_failure_store(es_and_weir):

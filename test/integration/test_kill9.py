@@ -7,8 +7,6 @@ from harness.traffic import NOTHING, Traffic, difference
 from harness.waiting import wait_until
 from harness.weir import ELASTICSEARCH
 
-KILLS = 20
-
 
 def kill_again_and_again(w, traffic, kills):
     dice = random.Random(7)
@@ -19,18 +17,6 @@ def kill_again_and_again(w, traffic, kills):
         wait_until(lambda: traffic.acked() >= before + more, 60, lambda: f"acks come:\n{w.log_tail()}", 0.001)
         w.kill9()
         w.start()
-
-
-def test_fake_server(weir, fake_es, prefix):
-    w = weir(ELASTICSEARCH, es_url=fake_es.url, prefix=prefix)
-    with Traffic(w.port) as traffic:
-        kill_again_and_again(w, traffic, KILLS)
-        total = traffic.finish()
-    wait_until(lambda: fake_es.stored_events() >= total, 60,
-               lambda: f"{total} events stored, {fake_es.stored_events()} are:\n{w.log_tail()}")
-    w.stop()
-    assert difference(traffic, fake_es.documents(f"{prefix}-*").values()) == NOTHING
-    assert sum(s.resent_chunks for s in traffic.senders) > 0, "no kill hit a chunk without its ack"
 
 
 @pytest.mark.slow
