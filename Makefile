@@ -154,6 +154,10 @@ integration: build/weir ## the tests against real servers and real clients (WEIR
 faults: build/weir ## fault campaigns with a report (FAULTS="kill-random mixed", FAULTS_SCALE=0.02 for five minutes, FAULTS_SEED)
 	$(Q)test/faults/run $(FAULTS)
 
+.PHONY: mutants
+mutants: ## breaks each promise once, in a copy of the tree: a named test has to see it (MUTANTS="words of a name" chooses)
+	$(Q)test/check/mutants.py $(MUTANTS)
+
 .PHONY: test
 test: ## install what it needs, build, and run all tests
 	$(Q)sh deploy/install-deps build test

@@ -1,19 +1,6 @@
-#!/usr/bin/env python3
-"""Do the tests of the buffer see its mistakes? Each mutant leaves out or turns round one thing that the promises in buffer.h rest on;
-at least one test has to fail on it.
+"""Mutants of the buffer, for mutants.py: each leaves out or turns round one thing that the promises in buffer.h rest on; one of TESTS has to fail
+on it."""
 
-    test/check/buffer_mutants.py [WORDS...]     only mutants whose name has one of the words
-
-Works on a copy of the tree in build/mutants; takes some minutes. Ends with 1 if a mutant survives, or if its text is not
-in the sources any more (then it is to be written anew, not to be thrown away).
-"""
-import os
-import shutil
-import subprocess
-import sys
-
-ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
-COPY = os.path.join(ROOT, "build/mutants")
 TESTS = ["power_cut", "fault", "crash_point", "damage", "folder", "buffer", "chunk_format"]
 
 # name, file in lib/buffer, [(text, what stands there instead)]
@@ -233,76 +220,3 @@ MUTANTS = [
             '\t\t\treturn 0;'),
     ]),
 ]
-
-
-def build():
-    """Builds the tests of the copy; False if a mutant does not compile."""
-    wanted = ["build/release/test/unit/buffer/%s_test" % t for t in TESTS]
-    done = subprocess.run(["make", "-s", "-j%d" % (os.cpu_count() or 1), "VARIANT=release"] + wanted, cwd=COPY,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if done.returncode:
-        print(done.stdout[-2000:])
-    return done.returncode == 0
-
-
-def first_that_fails():
-    """The name of the first test that fails, or hangs, on the copy."""
-    for test in TESTS:
-        try:
-            done = subprocess.run(["build/release/test/unit/buffer/%s_test" % test], cwd=COPY, stdout=subprocess.DEVNULL,
-                                  stderr=subprocess.DEVNULL, timeout=300)
-        except subprocess.TimeoutExpired:
-            return test
-        if done.returncode:
-            return test
-    return None
-
-
-def apply(changes, text):
-    for old, new in changes:
-        if old not in text:
-            return None
-        text = text.replace(old, new, 1)
-    return text
-
-
-def judge(name, path, changes):
-    """What became of a mutant, in words; the copy is as before afterwards."""
-    with open(path) as f:
-        original = f.read()
-    mutant = apply(changes, original)
-    if mutant is None:
-        return "IS NOT THERE"
-    try:
-        with open(path, "w") as f:
-            f.write(mutant)
-        if not build():
-            return "DOES NOT COMPILE"
-        test = first_that_fails()
-        return "caught by %s" % test if test else "SURVIVED"
-    finally:
-        with open(path, "w") as f:
-            f.write(original)
-
-
-def main():
-    shutil.rmtree(COPY, ignore_errors=True)
-    files = subprocess.run(["git", "ls-files", "Makefile", "deploy/install-deps", "lib", "server", "test/unit/buffer"], cwd=ROOT,
-                           stdout=subprocess.PIPE, text=True, check=True).stdout.split()
-    for name in files:
-        os.makedirs(os.path.dirname(os.path.join(COPY, name)), exist_ok=True)
-        shutil.copy(os.path.join(ROOT, name), os.path.join(COPY, name))
-    if not build() or first_that_fails():
-        sys.exit("the tests fail without any mutant")
-    bad = 0
-    for name, path, changes in MUTANTS:
-        if len(sys.argv) > 1 and not any(word in name for word in sys.argv[1:]):
-            continue
-        became = judge(name, os.path.join(COPY, "lib/buffer", path), changes)
-        bad += not became.startswith("caught")
-        print("%-60s %s" % (name, became), flush=True)
-    sys.exit(1 if bad else 0)
-
-
-if __name__ == "__main__":
-    main()
