@@ -16,8 +16,11 @@ struct chunk_rest {
 	bool behind_pending;
 	uint64_t at_offset; /* of the frame that was returned last */
 	uint32_t at_index;
+	uint64_t returned; /* events */
+	bool burying;	   /* they become dead letters */
 	/* what chunk_rest_mark has noted */
 	size_t marked_pending;
+	uint64_t marked_returned;
 	uint64_t marked_offset;
 	uint32_t marked_index;
 };
@@ -99,7 +102,14 @@ static enum chunk_read next_pending(struct chunk_rest *r, struct frame_view *v, 
 	return CHUNK_END;
 }
 
-enum chunk_read chunk_rest_next(struct chunk_rest *r, struct frame_view *v, uint32_t *first, struct err *err)
+static struct buffer_ledger outcome(const struct chunk_rest *r, uint64_t events)
+{
+	struct buffer_ledger o = r->from.outcome;
+	*(r->burying ? &o.dead : &o.delivered) += events;
+	return o;
+}
+
+static enum chunk_read next(struct chunk_rest *r, struct frame_view *v, uint32_t *first, struct err *err)
 {
 	if (!r->behind_pending) {
 		enum chunk_read read = next_pending(r, v, first, err);
@@ -121,8 +131,20 @@ enum chunk_read chunk_rest_next(struct chunk_rest *r, struct frame_view *v, uint
 	}
 }
 
+enum chunk_read chunk_rest_next(struct chunk_rest *r, struct frame_view *v, uint32_t *first, struct err *err)
+{
+	enum chunk_read read = next(r, v, first, err);
+	if (read == CHUNK_FRAME)
+		r->returned += v->count;
+	struct buffer_ledger all = outcome(r, r->returned);
+	if (read == CHUNK_END)
+		chunk_account(r->c, &all);
+	return read;
+}
+
 void chunk_rest_mark(struct chunk_rest *r)
 {
+	r->marked_returned = r->returned;
 	r->marked_pending = r->pending_at;
 	r->marked_offset = r->at_offset;
 	r->marked_index = r->at_index;
@@ -135,6 +157,7 @@ bool chunk_rest_save(struct chunk_rest *r, bool sync, struct err *err)
 		.next_index = r->marked_index,
 		.pending = r->from.pending + r->marked_pending,
 		.pending_count = r->from.pending_count - r->marked_pending,
+		.outcome = outcome(r, r->marked_returned),
 	};
 	return chunk_progress_save(r->b, r->c, &now, sync, err);
 }
@@ -213,6 +236,7 @@ bool chunk_rest_bury(struct buffer *b, struct chunk *c, struct dead_letters *d, 
 	*events = 0;
 	if (!r)
 		return false;
+	r->burying = true;
 	bool ok = bury_all(r, d, &why, events, err);
 	chunk_rest_close(r);
 	return ok;

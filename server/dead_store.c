@@ -77,7 +77,8 @@ struct turn {
 	struct dead_outcome *out;
 	struct chunk_pending *left;
 	size_t left_count, left_cap;
-	uint64_t done; /* events of this chunk */
+	uint64_t done;		      /* events of this chunk */
+	struct buffer_ledger outcome; /* of it, what was done before included */
 	/* what goes back next: frames for one stage of one buffer */
 	struct buffer *to;
 	struct frame *first, **end;
@@ -182,8 +183,11 @@ static bool treat_all(struct turn *t, struct chunk *c, struct err *err)
 	struct frame_view v;
 	enum chunk_read read = CHUNK_FAILED;
 	bool ok = r != NULL;
+	if (ok)
+		t->outcome = r->progress.outcome;
 	while (ok && (read = dead_reader_next(r, &v, &why, err)) == CHUNK_FRAME)
 		ok = treat(t, &v, &why, err);
+	*(t->w->drop ? &t->outcome.dropped : &t->outcome.delivered) += t->done;
 	dead_reader_close(r);
 	if (ok && read == CHUNK_END)
 		return give(t, err);
@@ -197,13 +201,16 @@ static bool settle(struct turn *t, struct chunk *c, bool ok, struct err *err)
 	struct buffer *store = t->w->store;
 	if (ok && !t->left_count) {
 		t->out->done += t->done;
+		chunk_account(c, &t->outcome);
 		return buffer_commit(store, c, err);
 	}
 	if (ok && t->done) {
 		struct chunk_info info;
 		chunk_info(c, &info);
-		struct chunk_progress p = {
-			.next_offset = info.bytes, .pending = t->left, .pending_count = t->left_count};
+		struct chunk_progress p = {.next_offset = info.bytes,
+			.pending = t->left,
+			.pending_count = t->left_count,
+			.outcome = t->outcome};
 		ok = chunk_progress_save(store, c, &p, true, err);
 		if (ok)
 			t->out->done += t->done;
@@ -228,14 +235,18 @@ static bool work_chunk(const struct dead_work *w, struct chunk *c, struct dead_o
 bool dead_store_work(const struct dead_work *w, struct dead_outcome *out, struct err *err)
 {
 	struct chunk **all = NULL, *c;
+	struct buffer_stats stats = {.recovering = true};
 	size_t n = 0;
 	bool ok = true;
 	*out = (struct dead_outcome){.done = 0};
 	/* All are taken before any is given back, or the first would be taken for ever. */
 	buffer_flush_all(w->store);
-	while ((c = buffer_take(w->store, TAKE_NS))) {
-		all = mem_realloc(all, (n + 1) * sizeof(struct chunk *));
-		all[n++] = c;
+	while (stats.recovering) { /* what a crash left open is queued when it has been looked through */
+		buffer_stats(w->store, &stats);
+		while ((c = buffer_take(w->store, TAKE_NS))) {
+			all = mem_realloc(all, (n + 1) * sizeof(struct chunk *));
+			all[n++] = c;
+		}
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (ok)

@@ -215,6 +215,7 @@ enum flush_result elasticsearch_flush(void *thread, struct chunk *c, struct flus
 	}
 	chunk_progress_load(b, c, &t->progress);
 	enum flush_result result = flush_requests(t);
+	chunk_account(c, &t->progress.outcome);
 	mem_free(t->progress.pending);
 	t->progress = (struct chunk_progress){0};
 	chunk_reader_close(t->reader);

@@ -123,12 +123,16 @@ void elasticsearch_forget(struct flusher *t)
 bool elasticsearch_conclude(struct flusher *t)
 {
 	struct elasticsearch *es = t->es;
+	size_t dead = t->dead_count;
 	bool ok = bury_all(t);
 	if (ok) {
 		counter_add(es->n.indexed, t->tally.indexed);
 		counter_add(es->n.duplicates, t->tally.duplicates);
 		counter_add(es->output->n.delivered, t->tally.indexed + t->tally.duplicates);
 		counter_add(es->n.failure_store, t->tally.failure_store);
+		t->progress.outcome.delivered += t->tally.indexed;
+		t->progress.outcome.already_there += t->tally.duplicates;
+		t->progress.outcome.dead += dead;
 	}
 	t->tally = (struct tally){0};
 	return ok;

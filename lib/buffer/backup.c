@@ -102,17 +102,17 @@ static bool exists(const struct vfs *v, const char *path)
 	return true;
 }
 
-int backup_move(const struct buffer *b, const char *name)
+int backup_move(const struct buffer *b, const char *name, const char *suffix)
 {
 	const struct vfs *v = b->vfs;
 	int code = make_folder(b);
 	if (code)
 		return code;
-	char *from = buffer_path(b, name, ".chunk");
-	char *to = mem_printf("%s/%s.chunk", b->backup_path, name);
+	char *from = buffer_path(b, name, suffix);
+	char *to = mem_printf("%s/%s%s", b->backup_path, name, suffix);
 	for (int i = 1; exists(v, to) && i < MOVE_TRIES; i++) {
 		mem_free(to);
-		to = mem_printf("%s/%s.chunk.%d", b->backup_path, name, i);
+		to = mem_printf("%s/%s%s.%d", b->backup_path, name, suffix, i);
 	}
 	if (exists(v, to))
 		code = EEXIST;

@@ -10,7 +10,7 @@
 /* Copies the bytes up to the last that is not zero, durably; nothing if all are zero. 0 or an errno value. */
 int backup_range(const struct buffer *b, const char *name, int fd, uint64_t from, uint64_t to);
 
-/* Moves a chunk file there whole. 0 or an errno value. */
-int backup_move(const struct buffer *b, const char *name);
+/* Moves a file there whole. 0 or an errno value. */
+int backup_move(const struct buffer *b, const char *name, const char *suffix);
 
 #endif

@@ -1,6 +1,7 @@
 #include "buffer/buffer.h"
 
 #include "buffer/buffer_impl.h"
+#include "buffer/ledger.h"
 #include "buffer/recover.h"
 #include "buffer/stage.h"
 #include "buffer/writer.h"
@@ -224,6 +225,7 @@ void buffer_stats(struct buffer *b, struct buffer_stats *s)
 	add_sum(&sum[CHUNK_READY], s);
 	add_sum(&sum[CHUNK_DELAYED], s);
 	add_sum(&sum[CHUNK_TAKEN], s);
+	s->ledger = b->ledger.total;
 	s->pending_bytes = b->pending_bytes;
 	s->oldest_ns = b->queue.oldest ? b->queue.oldest->created_ns : 0;
 	s->write_errno = b->stalled;
@@ -334,12 +336,14 @@ struct buffer *buffer_new(const struct buffer_options *o, const struct buffer_ho
 	b->hooks = *hooks;
 	b->vfs = vfs;
 	b->lock_fd = -1;
+	b->ledger.fd = -1;
 	pthread_mutex_init(&b->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&b->work, &attr);
 	pthread_cond_init(&b->ready, &attr);
 	pthread_cond_init(&b->idle, &attr);
+	pthread_cond_init(&b->ledger.renewed, &attr);
 	pthread_condattr_destroy(&attr);
 	b->incoming_end = &b->incoming;
 	b->stages = map_new();
@@ -357,6 +361,7 @@ void buffer_free(struct buffer *b)
 	pthread_cond_destroy(&b->work);
 	pthread_cond_destroy(&b->ready);
 	pthread_cond_destroy(&b->idle);
+	pthread_cond_destroy(&b->ledger.renewed);
 	mem_free(b->name);
 	mem_free(b->path);
 	mem_free(b->backup_path);
@@ -368,6 +373,7 @@ static bool open_folder(struct buffer *b, struct err *err)
 	const struct vfs *v = b->vfs;
 	if (!make_folders(b, err) || !buffer_take_lock(b, err) || !recover_folder(b, err))
 		return false;
+	ledger_open(b);
 	/* Names that an earlier life made and did not sync; and the removals just made. */
 	if (v->sync_dir(v->ctx, b->path))
 		return err_sys(err, errno, "cannot sync the buffer folder %s", b->path);
@@ -399,6 +405,7 @@ struct buffer *buffer_open(
 	struct buffer *b = buffer_new(o, hooks, vfs);
 	if (open_folder(b, err) && start_threads(b, err))
 		return b;
+	ledger_close(b, false);
 	buffer_free(b);
 	return NULL;
 }
@@ -429,6 +436,7 @@ void buffer_close(struct buffer *b)
 	buffer_end_input(b);
 	buffer_end_output(b);
 	recover_join(b);
+	ledger_close(b, true);
 	if (b->unlinked) /* chunks committed since the writer ended */
 		(void)b->vfs->sync_dir(b->vfs->ctx, b->path);
 	buffer_free(b);

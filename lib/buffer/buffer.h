@@ -54,6 +54,13 @@ struct buffer_options {
 	unsigned dir_mode, file_mode; /* 0 = 0700 and 0600 */
 };
 
+/* Events by what has become of them: of a chunk, or of all that a buffer's folder ever held (ledger.h). */
+struct buffer_ledger {
+	uint64_t stored; /* durable, once; of a chunk: not used */
+	uint64_t delivered, already_there, dead, dropped;
+	uint64_t lost; /* damaged, or their chunk was taken away */
+};
+
 struct buffer_stats {
 	uint64_t stage_chunks, stage_bytes, stage_records;
 	uint64_t queue_chunks, queue_bytes, queue_records; /* taken and waiting for a retry included */
@@ -64,6 +71,8 @@ struct buffer_stats {
 	uint64_t sync_buckets[12];   /* sync time <= 0.25 ms * 4^i; the last one holds the rest */
 	uint64_t write_errors, sync_errors, damaged_frames, damaged_bytes, torn_bytes;
 	uint64_t dropped_chunks, dropped_records; /* drop_oldest_chunk */
+	uint64_t missing_chunks;		  /* their files were taken away behind weir's back */
+	struct buffer_ledger ledger;		  /* kept over restarts */
 	bool full;				  /* admit says BUFFER_WAIT or BUFFER_REFUSED: total_limit_size */
 	bool disk_full;	 /* admit says BUFFER_WAIT: no space on the device, or less than min_free_bytes */
 	int write_errno; /* admit says BUFFER_WAIT: why the last write failed; 0 = all is well */
@@ -152,6 +161,12 @@ void buffer_hold(struct buffer *b, struct chunk *c, int64_t delay_ns);
 /* Back into the queue as it was (shutdown). */
 void buffer_release(struct buffer *b, struct chunk *c);
 
+/*
+ * What has become of the chunk's events so far, for the books; what is missing in it when the chunk is committed counts as lost. A chunk of which
+ * nothing was said is delivered as a whole. The taker only.
+ */
+void chunk_account(struct chunk *c, const struct buffer_ledger *outcome);
+
 struct chunk_info {
 	char id[40];		 /* the file's name without suffix, for logs */
 	uint64_t bytes;		 /* of the file */
@@ -206,6 +221,7 @@ struct chunk_progress {
 	uint32_t next_index;
 	struct chunk_pending *pending;
 	size_t pending_count;
+	struct buffer_ledger outcome; /* of the events that are done */
 };
 
 /* Loads into *p (pending is for the caller to mem_free). The beginning if there is none. */

@@ -59,6 +59,17 @@ struct writer {
 	struct log_limit stall_log, sync_log, slow_log;
 };
 
+/* ledger.c's. Under the lock, but for what is said there. */
+struct ledger {
+	int fd; /* changed by the writer while `renewing`; -1 = none */
+	uint64_t slots;
+	struct buffer_ledger total;
+	unsigned writing; /* threads that write a slot */
+	bool renewing;	  /* no slot may be written meanwhile */
+	pthread_cond_t renewed;
+	struct log_limit log;
+};
+
 struct buffer {
 	char *name, *path, *backup_path;
 	struct buffer_options o; /* its strings are not used */
@@ -78,6 +89,7 @@ struct buffer {
 	uint64_t incoming_bytes;
 	struct map *stages;
 	struct queue queue;
+	struct ledger ledger;
 	struct buffer_stats count; /* the counters; the rest of it is filled in when asked for */
 	unsigned takers;	   /* threads that wait in buffer_take */
 	bool writer_waits;
@@ -95,7 +107,7 @@ struct buffer {
 	_Atomic bool stopping;		/* start-up's thread is to end */
 
 	pthread_t recovery;
-	struct log_limit damage_log, full_log, progress_log;
+	struct log_limit damage_log, full_log, progress_log, missing_log;
 
 	struct writer writer;
 };

@@ -22,8 +22,10 @@ struct chunk_reader *chunk_reader_open(struct buffer *b, struct chunk *c, struct
 	uint64_t size;
 	char *path = buffer_path(b, c->name, ".chunk");
 	int fd = file_io_open(b->vfs, path, O_RDONLY, 0, &size);
-	if (fd < 0)
+	if (fd < 0) {
+		c->is_missing = errno == ENOENT;
 		err_sys(err, errno, "cannot open %s", path);
+	}
 	mem_free(path);
 	if (fd < 0)
 		return NULL;

@@ -17,6 +17,9 @@
 	X(GROUP_REPORTED, "group-reported")       \
 	X(MARK_WRITTEN, "mark-written")           \
 	X(SEAL_WRITTEN, "seal-written")           \
+	X(LEDGER_WRITTEN, "ledger-written")       \
+	X(LEDGER_SYNCED, "ledger-synced")         \
+	X(LEDGER_RENAMED, "ledger-renamed")       \
 	X(CHUNK_UNLINKED, "chunk-unlinked")       \
 	X(PROGRESS_UNLINKED, "progress-unlinked") \
 	X(PROGRESS_WRITTEN, "progress-written")   \

@@ -57,7 +57,7 @@ void folder_list_add_stranger(struct folder_list *f, const char *file)
 /* control: a socket that the buffer's owner may have put there. dead: dead letters of a folder that is drained. */
 static bool is_known(const char *file)
 {
-	static const char *const names[] = {"LOCK", "backup", "control", "dead"};
+	static const char *const names[] = {"LOCK", "LEDGER", "LEDGER.new", "backup", "control", "dead"};
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (strcmp(file, names[i]) == 0)
 			return true;

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "buffer/crash_point.h"
+#include "buffer/ledger.h"
 #include "buffer/stage.h"
 
 #include <errno.h>
@@ -335,22 +336,26 @@ static void make_room(struct buffer *b)
 		struct chunk *c = NULL;
 		if (b->used_bytes + b->pending_bytes > b->o.total_limit_size)
 			c = queue_first_droppable(&b->queue);
-		if (c) {
-			queue_remove(&b->queue, c);
-			buffer_use(b, 0, c->size);
-			b->count.dropped_chunks++;
-			b->count.dropped_records += c->records;
-		}
+		if (c)
+			queue_set_state(&b->queue, c, CHUNK_TAKEN);
 		pthread_mutex_unlock(&b->lock);
 		if (!c)
 			return;
+		ledger_commit(b, c, LEDGER_DROPPED);
 		int code = buffer_remove_files(b, c);
+		pthread_mutex_lock(&b->lock);
+		queue_remove(&b->queue, c);
+		ledger_count(b, c);
+		buffer_use(b, 0, c->size);
+		b->count.dropped_chunks++;
+		b->count.dropped_records += c->outcome.dropped;
+		pthread_mutex_unlock(&b->lock);
 		if (log_allowed(&b->full_log, NS_PER_S, &held))
 			log_error(b->name,
 				"the buffer is full: its oldest chunk was thrown away undelivered, as "
 				"overflow_action drop_oldest_chunk says; raise total_limit_size or look at why "
 				"delivery is slow",
-				LOG_S("chunk", c->name), LOG_U("records", c->records), LOG_U("bytes", c->size),
+				LOG_S("chunk", c->name), LOG_U("records", c->outcome.dropped), LOG_U("bytes", c->size),
 				LOG_S("error", code ? strerror(code) : NULL), LOG_U("held_back", held));
 		chunk_free(c);
 	}

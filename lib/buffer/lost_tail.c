@@ -136,6 +136,7 @@ static void enqueue(struct tail *t, uint64_t size, uint64_t end, uint64_t known,
 	struct buffer *b = t->b;
 	struct chunk *c = t->c;
 	pthread_mutex_lock(&b->lock);
+	b->ledger.total.stored += t->file.records - c->records;
 	buffer_use(b, size, c->size);
 	queue_grow(&b->queue, c, size, end, t->file.records);
 	c->known = known;

@@ -10,9 +10,10 @@
 #include <fcntl.h>
 
 enum {
-	FIXED = 48,
+	FIXED = 88,
+	OUTCOME_AT = 48,
 	PLACE = 12,
-	VERSION = 1,
+	VERSION = 2,
 	FILE_MODE = 0600,
 };
 #define SIZE_LIMIT (UINT64_C(64) * 1024 * 1024)
@@ -49,6 +50,33 @@ static uint8_t *read_file(struct buffer *b, const struct chunk *c, size_t *n, in
 	return NULL;
 }
 
+static void get_outcome(const uint8_t *p, struct buffer_ledger *o)
+{
+	p += OUTCOME_AT;
+	*o = (struct buffer_ledger){
+		.delivered = le64_get(p),
+		.already_there = le64_get(p + 8),
+		.dead = le64_get(p + 16),
+		.dropped = le64_get(p + 24),
+		.lost = le64_get(p + 32),
+	};
+}
+
+static void put_outcome(uint8_t *p, const struct buffer_ledger *o)
+{
+	p += OUTCOME_AT;
+	le64_put(p, o->delivered);
+	le64_put(p + 8, o->already_there);
+	le64_put(p + 16, o->dead);
+	le64_put(p + 24, o->dropped);
+	le64_put(p + 32, o->lost);
+}
+
+static bool has_outcome(const struct buffer_ledger *o)
+{
+	return o->delivered || o->already_there || o->dead || o->dropped || o->lost;
+}
+
 void progress_read_attempts(struct buffer *b, struct chunk *c)
 {
 	size_t n;
@@ -59,6 +87,8 @@ void progress_read_attempts(struct buffer *b, struct chunk *c)
 		return;
 	c->attempts = le32_get(p + 16);
 	c->first_failed_ns = (int64_t)le64_get(p + 24);
+	get_outcome(p, &c->outcome);
+	c->has_outcome = has_outcome(&c->outcome);
 	mem_free(p);
 }
 
@@ -84,6 +114,7 @@ void chunk_progress_load(struct buffer *b, struct chunk *c, struct chunk_progres
 			.pending = list,
 			.pending_count = count,
 		};
+		get_outcome(p, &out->outcome);
 	}
 	mem_free(p);
 }
@@ -167,6 +198,7 @@ bool chunk_progress_save(struct buffer *b, struct chunk *c, const struct chunk_p
 	le32_put(p + 20, (uint32_t)in->pending_count);
 	le64_put(p + 32, in->next_offset);
 	le32_put(p + 40, in->next_index);
+	put_outcome(p, &in->outcome);
 	for (size_t i = 0; i < in->pending_count; i++) {
 		le64_put(p + FIXED + PLACE * i, in->pending[i].offset);
 		le32_put(p + FIXED + PLACE * i + 8, in->pending[i].index);

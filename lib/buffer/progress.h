@@ -4,7 +4,7 @@
  *      offset  bytes
  *           0      8   magic: 89 57 43 50 52 0d 0a 1a
  *           8      4   CRC-32C of (the chunk's id, bytes from 12 on)
- *          12      2   version: 1
+ *          12      2   version: 2
  *          14      2   zeros
  *          16      4   attempts
  *          20      4   N: places pending
@@ -12,7 +12,8 @@
  *          32      8   next: offset of a frame
  *          40      4         index of an event in it
  *          44      4   zeros
- *          48   12*N   pending: offset (8), index (4)
+ *          48   5* 8   events done: delivered, already there, dead, dropped, lost
+ *          88   12*N   pending: offset (8), index (4)
  *
  * It is written as a new file, synced and renamed over the old one, so there is always one whole state and never less
  * than the last one that was made durable. Two slots in one file would save the rename; but the list of pending
@@ -23,7 +24,7 @@
 
 #include "buffer/buffer_impl.h"
 
-/* Reads the chunk's attempts and first failure, if it has such a file. For start-up. */
+/* Reads the chunk's attempts, first failure and events done, if it has such a file. For start-up. */
 void progress_read_attempts(struct buffer *b, struct chunk *c);
 
 /*

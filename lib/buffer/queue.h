@@ -31,6 +31,10 @@ struct chunk {
 	bool keep_file; /* damage in it could not be copied: the whole file goes to backup/ when it is committed */
 	bool has_progress;
 	bool more_holes;
+	bool is_missing; /* its file is not there any more */
+	bool in_ledger;	 /* what has become of it is written down */
+	bool has_outcome;
+	struct buffer_ledger outcome; /* so far */
 	uint32_t attempts;
 	uint32_t head_length;
 	char name[CHUNK_FILE_NAME_LEN + 1];

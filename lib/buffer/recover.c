@@ -54,7 +54,7 @@ static void remove_leftovers(struct buffer *b, struct folder_list *f)
 
 static void put_aside(struct buffer *b, const struct chunk_look *l)
 {
-	int code = backup_move(b, l->name);
+	int code = backup_move(b, l->name, ".chunk");
 	pthread_mutex_lock(&b->lock);
 	b->count.damaged_frames++;
 	b->count.damaged_bytes += l->size;

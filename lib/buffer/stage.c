@@ -108,6 +108,7 @@ void stage_publish(struct buffer *b, struct stage *s)
 		s->chunk = chunk_new(s->file.name, &s->file.head);
 		queue_add(&b->queue, s->chunk, CHUNK_STAGED);
 	}
+	b->ledger.total.stored += s->file.records - s->chunk->records;
 	buffer_use(b, s->file.end, s->chunk->size);
 	queue_grow(&b->queue, s->chunk, s->file.end, s->file.durable, s->file.records);
 	pthread_mutex_unlock(&b->lock);

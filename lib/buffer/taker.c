@@ -4,6 +4,7 @@
 #include "buffer/backup.h"
 #include "buffer/buffer_impl.h"
 #include "buffer/crash_point.h"
+#include "buffer/ledger.h"
 #include "buffer/progress.h"
 
 #include "base/clock.h"
@@ -100,12 +101,13 @@ static int put_away(struct buffer *b, const struct chunk *c)
 {
 	if (!c->keep_file)
 		return buffer_remove_files(b, c);
-	int code = backup_move(b, c->name);
+	int code = backup_move(b, c->name, ".chunk");
 	return code ? code : buffer_remove_files(b, c);
 }
 
 bool buffer_commit(struct buffer *b, struct chunk *c, struct err *err)
 {
+	ledger_commit(b, c, LEDGER_DELIVERED);
 	int code = put_away(b, c);
 	if (code) {
 		log_error(b->name,
@@ -116,6 +118,7 @@ bool buffer_commit(struct buffer *b, struct chunk *c, struct err *err)
 	}
 	pthread_mutex_lock(&b->lock);
 	queue_remove(&b->queue, c);
+	ledger_count(b, c);
 	buffer_use(b, 0, c->size);
 	bool space = buffer_space_is_back(b);
 	pthread_mutex_unlock(&b->lock);
@@ -125,8 +128,36 @@ bool buffer_commit(struct buffer *b, struct chunk *c, struct err *err)
 	return code == 0;
 }
 
+/* Somebody has removed its file. Nothing can be delivered of it, and nothing else may wait for it. */
+static void strike_out(struct buffer *b, struct chunk *c)
+{
+	uint64_t held;
+	ledger_commit(b, c, LEDGER_LOST);
+	(void)buffer_remove_files(b, c); /* its progress */
+	if (log_allowed(&b->missing_log, NS_PER_S, &held))
+		log_error(b->name,
+			"the file of a chunk is not there any more: what was in it and not delivered yet is lost; nobody "
+			"but weir may remove files from its buffer",
+			LOG_S("path", b->path), LOG_S("chunk", c->name), LOG_U("records", c->outcome.lost),
+			LOG_U("held_back", held));
+	pthread_mutex_lock(&b->lock);
+	queue_remove(&b->queue, c);
+	ledger_count(b, c);
+	buffer_use(b, 0, c->size);
+	b->count.missing_chunks++;
+	bool space = buffer_space_is_back(b);
+	pthread_mutex_unlock(&b->lock);
+	chunk_free(c);
+	if (space)
+		b->hooks.on_space(b->hooks.arg);
+}
+
 static void put_back(struct buffer *b, struct chunk *c, enum chunk_state state)
 {
+	if (c->is_missing) {
+		strike_out(b, c);
+		return;
+	}
 	pthread_mutex_lock(&b->lock);
 	queue_set_state(&b->queue, c, state);
 	pthread_cond_signal(&b->ready);
@@ -146,7 +177,7 @@ void buffer_hold(struct buffer *b, struct chunk *c, int64_t delay_ns)
 		c->first_failed_ns = clock_wall_ns();
 		c->failed_mono_ns = clock_mono_ns();
 	}
-	int code = progress_save_attempts(b, c);
+	int code = c->is_missing ? 0 : progress_save_attempts(b, c);
 	uint64_t held;
 	if (code && log_allowed(&b->progress_log, 60 * NS_PER_S, &held))
 		log_warn(b->name,
@@ -171,6 +202,12 @@ static int64_t failing_for(const struct chunk *c)
 		return 0;
 	int64_t ns = c->failed_mono_ns ? clock_mono_ns() - c->failed_mono_ns : clock_wall_ns() - c->first_failed_ns;
 	return ns > 0 ? ns : 0;
+}
+
+void chunk_account(struct chunk *c, const struct buffer_ledger *outcome)
+{
+	c->outcome = *outcome;
+	c->has_outcome = true;
 }
 
 void chunk_info(const struct chunk *c, struct chunk_info *info)

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "buffer/group.h"
+#include "buffer/ledger.h"
 #include "buffer/stage.h"
 
 #include <errno.h>
@@ -125,6 +126,7 @@ static void tend_stages(struct buffer *b, struct asked *a, int64_t now)
 /* Removals that no sync of the folder covers would come back after a power cut, and be delivered twice. */
 static void tidy(struct buffer *b)
 {
+	ledger_tidy(b);
 	if (b->vfs->sync_dir(b->vfs->ctx, b->path))
 		log_warn(b->name,
 			"the buffer's folder could not be synced: after a power cut chunks that were delivered may "

@@ -354,12 +354,27 @@ static uint64_t world_drain(struct world *w)
 	return frames;
 }
 
+/* What was stored is what has gone and what is there, however often it all broke. */
+static void world_books(struct world *w)
+{
+	struct buffer_stats s;
+	buffer_stats(w->b, &s);
+	const struct buffer_ledger *l = &s.ledger;
+	uint64_t gone = l->delivered + l->already_there + l->dead + l->dropped + l->lost;
+	if (l->stored != gone + s.stage_records + s.queue_records)
+		problem(w, "the books do not balance: %llu stored, %llu gone, %llu there",
+			(unsigned long long)l->stored, (unsigned long long)gone,
+			(unsigned long long)(s.stage_records + s.queue_records));
+}
+
 /* Everything that was acknowledged has been delivered. */
 static void world_judge(struct world *w)
 {
 	for (uint64_t id = 1; id < w->next_id; id++)
 		if (w->frame[id].acked && !w->frame[id].delivered)
 			problem(w, "LOST: acknowledged frame %llu", (unsigned long long)id);
+	if (w->b)
+		world_books(w);
 }
 
 static void world_ok(struct world *w)
