@@ -188,7 +188,12 @@ static void gate_init(struct gate *g)
 
 bool flow_open(struct flow *f, struct ingest_hub *hub, struct metrics *m, struct err *err)
 {
-	struct buffer_hooks hooks = {.on_durable = ingest_on_durable, .on_space = ingest_on_space, .arg = hub};
+	struct buffer_hooks hooks = {
+		.on_durable = ingest_on_durable,
+		.on_space = ingest_on_space,
+		.on_recovered = ingest_on_recovered,
+		.arg = hub,
+	};
 	char *labels = metrics_labels("plugin_id", f->output->id, "type", f->output->plugin->name, NULL);
 	f->n.chunks_done = metrics_counter(m, "weir_output_chunks_total", labels, "Chunks that were delivered whole.");
 	f->n.retries = metrics_counter(m, "weir_output_chunk_retries_total", labels,

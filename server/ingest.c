@@ -153,6 +153,12 @@ void ingest_on_space(void *arg)
 			worker_post(hub->workers[i], &hub->space[i].mail);
 }
 
+void ingest_on_recovered(void *arg, const struct buffer *b, const uint8_t key[FRAME_KEY_LEN])
+{
+	const struct ingest_hub *hub = arg;
+	repeats_add_frame(hub->repeats, b, key);
+}
+
 struct ingest_hub *ingest_hub_new(struct unmatched *unmatched, const struct watch *watch)
 {
 	struct ingest_hub *hub = mem_zalloc(sizeof *hub);
@@ -378,6 +384,10 @@ static struct frame *new_frame(
 
 void ingest_append(struct ingest *in, struct output *o, const struct batch *b, struct span stage, int64_t due_ns)
 {
+	if (in->txn && repeats_has_frame(in->hub->repeats, flow_buffer(o->flow), b->key)) {
+		counter_add(in->source->n.repeated_events, b->count);
+		return;
+	}
 	struct frame *f = new_frame(in, FRAME_DATA, b->tag, (struct span){0}, b->entries, b->count);
 	if (!f)
 		return;

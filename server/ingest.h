@@ -139,5 +139,6 @@ void ingest_hub_add(struct ingest_hub *hub, struct worker *w);
 /* The hooks of every buffer (buffer.h), with the hub as their argument. on_durable: writer threads. */
 void ingest_on_durable(void *hub, struct frame *list);
 void ingest_on_space(void *hub);
+void ingest_on_recovered(void *hub, const struct buffer *b, const uint8_t key[FRAME_KEY_LEN]);
 
 #endif

@@ -4,6 +4,9 @@
 #include "base/map.h"
 #include "base/mem.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <pthread.h>
 
 #define WAYS 8u
@@ -26,6 +29,7 @@ struct repeats {
 	pthread_mutex_t lock;
 	struct map *running;
 	uint32_t clock;
+	atomic_bool has_frames; /* else nobody need look */
 	struct known known[SETS][WAYS];
 };
 
@@ -123,4 +127,34 @@ void repeats_add(struct repeats *r, const uint8_t key[FRAME_KEY_LEN])
 	if (!is_known(r, key))
 		remember(r, key);
 	pthread_mutex_unlock(&r->lock);
+}
+
+static void frame_key(const struct buffer *b, const uint8_t *key, uint8_t out[FRAME_KEY_LEN])
+{
+	uint8_t both[sizeof b + FRAME_KEY_LEN];
+	XXH128_canonical_t hash;
+	memcpy(both, &b, sizeof b);
+	memcpy(both + sizeof b, key, FRAME_KEY_LEN);
+	XXH128_canonicalFromHash(&hash, XXH3_128bits(both, sizeof both));
+	memcpy(out, hash.digest, FRAME_KEY_LEN);
+}
+
+void repeats_add_frame(struct repeats *r, const struct buffer *b, const uint8_t key[FRAME_KEY_LEN])
+{
+	uint8_t name[FRAME_KEY_LEN];
+	frame_key(b, key, name);
+	repeats_add(r, name);
+	atomic_store_explicit(&r->has_frames, true, memory_order_release);
+}
+
+bool repeats_has_frame(struct repeats *r, const struct buffer *b, const uint8_t key[FRAME_KEY_LEN])
+{
+	uint8_t name[FRAME_KEY_LEN];
+	if (!atomic_load_explicit(&r->has_frames, memory_order_acquire))
+		return false;
+	frame_key(b, key, name);
+	pthread_mutex_lock(&r->lock);
+	bool is = is_known(r, name);
+	pthread_mutex_unlock(&r->lock);
+	return is;
 }

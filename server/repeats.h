@@ -12,6 +12,8 @@
 
 #define REPEATS_MAX (1u << 17) /* 2 MiB; memory is touched as they come */
 
+struct buffer;
+struct repeats;
 struct repeats *repeats_new(void);
 void repeats_free(struct repeats *r); /* NULL is allowed */
 
@@ -27,5 +29,12 @@ void repeats_end(struct repeats *r, const uint8_t key[FRAME_KEY_LEN], int error)
 
 /* A message that was found durable at start-up. */
 void repeats_add(struct repeats *r, const uint8_t key[FRAME_KEY_LEN]);
+
+/*
+ * The same of parts of messages: what a crash left in a buffer, where it is not known whether all of the message had become durable. A frame that the same buffer
+ * has is not stored again.
+ */
+void repeats_add_frame(struct repeats *r, const struct buffer *b, const uint8_t key[FRAME_KEY_LEN]);
+bool repeats_has_frame(struct repeats *r, const struct buffer *b, const uint8_t key[FRAME_KEY_LEN]);
 
 #endif

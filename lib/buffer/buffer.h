@@ -88,6 +88,8 @@ struct buffer_hooks {
 	void (*on_durable)(void *arg, struct frame *list);
 	/* After buffer_admit said BUFFER_WAIT: there may be room again. */
 	void (*on_space)(void *arg);
+	/* Start-up's thread, NULL = nobody asks: a frame of data that a crash left in an unfinished chunk is durable. */
+	void (*on_recovered)(void *arg, const struct buffer *b, const uint8_t key[FRAME_KEY_LEN]);
 	void *arg;
 };
 

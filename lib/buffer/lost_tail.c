@@ -51,6 +51,8 @@ static void note_frame(struct tail *t, const struct chunk_walk_item *item)
 		f->first_ns = item->head.received_ns;
 	f->last_ns = item->head.received_ns;
 	f->records += item->head.count;
+	if (t->b->hooks.on_recovered && item->head.type == FRAME_DATA)
+		t->b->hooks.on_recovered(t->b->hooks.arg, t->b, item->head.key);
 }
 
 /* The file was finished once: what lies behind its seal is not weir's, and the holes in it have been told. */

@@ -105,6 +105,23 @@ static void bounded(void **state)
 	repeats_free(r);
 }
 
+/* A part of a message that one buffer has says nothing of another one, nor of the message. */
+static void frames(void **state)
+{
+	struct repeats *r = repeats_new();
+	const struct buffer *a = (const struct buffer *)&a, *b = (const struct buffer *)&b;
+	struct message m;
+	(void)state;
+	assert_false(repeats_has_frame(r, a, key_of(1)));
+	repeats_add_frame(r, a, key_of(1));
+	assert_true(repeats_has_frame(r, a, key_of(1)));
+	assert_false(repeats_has_frame(r, b, key_of(1)));
+	assert_false(repeats_has_frame(r, a, key_of(2)));
+	assert_int_equal(begin(r, 1, &m), REPEAT_NOT);
+	txn_release(&m.txn);
+	repeats_free(r);
+}
+
 struct step {
 	struct epilogue epilogue;
 	struct message *message;
@@ -179,6 +196,7 @@ int main(void)
 		cmocka_unit_test(durable_once),
 		cmocka_unit_test(under_way),
 		cmocka_unit_test(bounded),
+		cmocka_unit_test(frames),
 		cmocka_unit_test(epilogues),
 		cmocka_unit_test(on_done_elsewhere),
 	};
