@@ -1,6 +1,8 @@
 #include "server_status.h"
 
 #include "base/mem.h"
+#include "buffer_metrics.h"
+#include "dead_letter.h"
 #include "fluent_names.h"
 #include "flow.h"
 #include "status_json.h"
@@ -79,6 +81,7 @@ static void collect_flow(struct metrics *m, const struct output *o)
 	for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
 		atomic_store(&metrics_counter(m, counters[i].name, labels, counters[i].help)->v, counters[i].value);
 	collect_syncs(m, labels, b);
+	buffer_metrics_books(m, o->id, o->plugin->name, b);
 	mem_free(labels);
 }
 
@@ -90,6 +93,9 @@ static void collect(void *arg)
 	for (size_t i = 0; i < n; i++)
 		if (v[i]->flow)
 			collect_flow(s->parts.metrics, v[i]);
+	struct buffer_stats dead;
+	buffer_stats(dead_letters_buffer(s->parts.dead), &dead);
+	buffer_metrics_dead(s->parts.metrics, &dead);
 	if (!s->has_monitor)
 		fluent_names_outputs(s->parts.metrics, s->parts.pipeline, "", true);
 }

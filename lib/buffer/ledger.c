@@ -104,7 +104,7 @@ static void read_slot(struct reading *r, const uint8_t *p, bool first)
 	if (first && s.type == SLOT_BASE) {
 		r->has_base = true;
 		r->sum = s.sum;
-	} else if (!first && s.type == SLOT_COMMIT) {
+	} else if (r->has_base && s.type == SLOT_COMMIT) {
 		bool is_back = r->chunks &&
 			       bsearch(s.name, r->chunk, r->chunks, sizeof(struct chunk *), compare_chunks) != NULL;
 		if (!is_back)
@@ -119,7 +119,7 @@ static int read_slots(struct buffer *b, int fd, uint64_t size, struct reading *r
 {
 	uint8_t *p = mem_alloc(STEP);
 	int code = 0;
-	for (uint64_t at = 0; at + SLOT <= size && !code && (!at || r->has_base);) {
+	for (uint64_t at = 0; at + SLOT <= size && !code;) {
 		size_t n = size - at < STEP ? (size_t)(size - at) / SLOT * SLOT : STEP;
 		code = file_io_read(b->vfs, fd, p, n, at, false, NULL);
 		for (size_t i = 0; i < n && !code; i += SLOT)
@@ -157,7 +157,8 @@ static int read_file(struct buffer *b, struct reading *r)
 	if (code || r->has_base || !size)
 		return code;
 	log_warn(b->name,
-		"the buffer's books cannot be read: they begin anew, events are not touched; the file is kept in backup/",
+		"the buffer's books cannot be read: they begin anew, events are not touched; the file is kept in "
+		"backup/",
 		LOG_S("path", b->path));
 	return backup_move(b, "LEDGER", "");
 }
@@ -224,20 +225,29 @@ static void compare(struct buffer *b, const struct reading *r)
 		LOG_S("path", b->path), LOG_U("records", missing));
 }
 
+/* The books of the last life, and what has changed since. */
+static int carry_on(struct buffer *b)
+{
+	struct reading *r = mem_zalloc(sizeof *r);
+	int code = read_file(b, r);
+	if (!code) {
+		b->ledger.total = r->sum;
+		b->ledger.total.stored = gone(&r->sum) + pending(b);
+		compare(b, r);
+	}
+	mem_free(r);
+	return code;
+}
+
 void ledger_open(struct buffer *b)
 {
-	struct ledger *l = &b->ledger;
-	struct reading r = {.has_base = false};
 	uint8_t base[SLOT];
-	int code = read_file(b, &r);
+	int code = carry_on(b);
 	if (code) {
 		tell(b, "the buffer's books cannot be read: they are not kept until the next start", code);
 		return;
 	}
-	l->total = r.sum;
-	l->total.stored = gone(&r.sum) + pending(b);
-	compare(b, &r);
-	put_slot(base, &(struct slot){.type = SLOT_BASE, .sum = l->total, .name = "base"});
+	put_slot(base, &(struct slot){.type = SLOT_BASE, .sum = b->ledger.total, .name = "base"});
 	code = make_file(b, base, SLOT);
 	if (code)
 		tell(b, "the buffer's books cannot be written: after a restart numbers will be missing in them", code);

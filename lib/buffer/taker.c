@@ -136,7 +136,8 @@ static void strike_out(struct buffer *b, struct chunk *c)
 	(void)buffer_remove_files(b, c); /* its progress */
 	if (log_allowed(&b->missing_log, NS_PER_S, &held))
 		log_error(b->name,
-			"the file of a chunk is not there any more: what was in it and not delivered yet is lost; nobody "
+			"the file of a chunk is not there any more: what was in it and not delivered yet is lost; "
+			"nobody "
 			"but weir may remove files from its buffer",
 			LOG_S("path", b->path), LOG_S("chunk", c->name), LOG_U("records", c->outcome.lost),
 			LOG_U("held_back", held));

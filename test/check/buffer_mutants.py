@@ -1,10 +1,42 @@
 """Mutants of the buffer, for mutants.py: each leaves out or turns round one thing that the promises in buffer.h rest on; one of TESTS has to fail
 on it."""
 
-TESTS = ["power_cut", "fault", "crash_point", "damage", "folder", "buffer", "chunk_format"]
+TESTS = ["power_cut", "fault", "crash_point", "damage", "folder", "buffer", "chunk_format", "buffer_folder", "ledger"]
 
 # name, file in lib/buffer, [(text, what stands there instead)]
 MUTANTS = [
+    ('books: a commit whose chunk is back counts', 'ledger.c', [
+        ('\t\tif (!is_back)\n'
+            '\t\t\tadd(', '\t\tadd('),
+    ]),
+    ('books: written after the file is gone', 'taker.c', [
+        ('\tledger_commit(b, c, LEDGER_DELIVERED);\n'
+            '\tint code = put_away(b, c);\n',
+            '\tint code = put_away(b, c);\n'
+            '\tledger_commit(b, c, LEDGER_DELIVERED);\n'),
+    ]),
+    ('books: never begun anew', 'ledger.c', [
+        ('\tbool is_long = l->slots > SLOTS_MAX;', '\tbool is_long = l->slots > SLOTS_MAX * 100;'),
+    ]),
+    ('books: what is missing is delivered', 'ledger.c', [
+        ('\telse if (rest == LEDGER_DELIVERED && !c->has_outcome)', '\telse if (rest == LEDGER_DELIVERED)'),
+    ]),
+    ('books: not synced', 'ledger.c', [
+        ('\tint code = file_io_sync(b->vfs, l->fd);\n'
+            '\tif (code)\n'
+            '\t\ttell(b, "the buffer\'s books cannot be synced', '\tint code = 0;\n'
+            '\tif (code)\n'
+            '\t\ttell(b, "the buffer\'s books cannot be synced'),
+    ]),
+    ('a missing file is tried for ever', 'chunk_reader.c', [
+        ('\t\tc->is_missing = errno == ENOENT;\n', ''),
+    ]),
+    ('looking at a folder mends it', 'damage.c', [
+        ('\tif (b->look_only) {', '\tif (b->look_only && !c) {'),
+    ]),
+    ('repair leaves finished chunks alone', 'recover.c', [
+        ('c->is_sealed && !b->mend ? CHUNK_READY', 'c->is_sealed ? CHUNK_READY'),
+    ]),
     ('ack before sync', 'group.c', [
         ('\tint code = chunk_file_append(f, frames);\n',
             '\tif (!was_new)\n'

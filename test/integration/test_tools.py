@@ -105,8 +105,10 @@ def test_buffer_verify_repair(stopped):
     assert len(os.listdir(folder(w) + "/backup")) == 1
     text = tool(w, "buffer", "verify", folder(w))
     assert "everything is good" in text and "1 damaged or torn pieces are in backup/" in text
+    w.allow("chunk files were removed or damaged meanwhile")
     w.start()
     wait_until(lambda: not chunks(w), 20, lambda: w.log_tail())
+    assert w.metrics().sum("weir_buffer_events_total", plugin_id="es", outcome="lost") == N
     assert {seq for _, seq in es.event_counts} == set(range(N, 2 * N))
 
 

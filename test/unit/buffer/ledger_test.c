@@ -93,6 +93,7 @@ static void outcomes_last(void **state)
 		again = take(&w);
 		chunk_progress_load(w.b, again, &got);
 		assert_int_equal(got.outcome.delivered, 5);
+		mem_free(got.pending);
 		buffer_release(w.b, again);
 		world_free(&w);
 	}
@@ -115,7 +116,8 @@ static void a_commit_counts_once(void **state)
 			(void)buffer_commit(w.b, c, &w.err);
 			live_again(&w, end);
 			struct buffer_ledger l = books(&w);
-			assert_true(end == POWER_CUT || l.stored == all); /* the number may be younger than the last sync */
+			assert_true(
+				end == POWER_CUT || l.stored == all); /* the number may be younger than the last sync */
 			assert_int_equal(l.lost, 0);
 			world_drain(&w);
 			l = books(&w);
@@ -257,7 +259,8 @@ static void bad_books_harm_nothing(void **state)
 		size_t n;
 		uint8_t *p = sim_get(w.sim, FOLDER "/LEDGER", &n);
 		bool first = seed % 2;
-		p[first ? sim_random(w.sim, 128) : 128 + sim_random(w.sim, n - 128)] ^= 1u << sim_random(w.sim, 8);
+		size_t at = first ? sim_random(w.sim, 128) : 128 + sim_random(w.sim, n - 128);
+		p[at] = (uint8_t)(p[at] ^ 1u << sim_random(w.sim, 8));
 		sim_put(w.sim, FOLDER "/LEDGER", p, seed % 3 ? n : sim_random(w.sim, n));
 		free(p);
 		world_must_open(&w);

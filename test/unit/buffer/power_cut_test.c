@@ -195,8 +195,7 @@ static void last_life(struct world *w)
 
 static bool is_expected(const char *path)
 {
-	return !strcmp(path, FOLDER "/LOCK") || !strcmp(path, FOLDER "/backup") ||
-	       !strcmp(path, FOLDER "/LEDGER");
+	return !strcmp(path, FOLDER "/LOCK") || !strcmp(path, FOLDER "/backup") || !strcmp(path, FOLDER "/LEDGER");
 }
 
 static void on_left(void *arg, const char *path)
