@@ -252,8 +252,8 @@ static void check(void *conf, struct conf_report *r)
 			r, CONF_ERROR, conf_where(c, "@type"), "Unknown buffer plugin '%s': file or memory", type);
 	bool other = c->flush_mode == FLUSH_CONF_IMMEDIATE || c->flush_mode == FLUSH_CONF_LAZY;
 	if (other && conf_is_given(&buffer_conf_schema, c, "flush_interval"))
-		conf_report_add(r, CONF_ERROR, conf_where(c, "flush_interval"),
-			"'flush_interval' can't be specified when 'flush_mode' is not 'interval' explicitly: '%s'",
+		conf_report_add(r, CONF_WARNING, conf_where(c, "flush_interval"),
+			"'flush_interval' has no effect with 'flush_mode' %s (fluentd refuses the two together)",
 			c->flush_mode == FLUSH_CONF_LAZY ? "lazy" : "immediate");
 }
 

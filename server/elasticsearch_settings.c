@@ -164,11 +164,13 @@ static bool make_hosts(struct elasticsearch_settings *s, const struct elasticsea
 		s->client.host_count = 1;
 		return true;
 	}
+	/* ["a","b"], as YAML's lists come */
+	bool json = list[0] == '[' && strchr(list, '"');
 	for (const char *p = list; *p;) {
-		p += strspn(p, ", \t");
+		p += strspn(p, json ? ", \t[\"" : ", \t");
 		size_t n = strcspn(p, ",");
 		size_t len = n;
-		while (len && isspace((unsigned char)p[len - 1]))
+		while (len && (isspace((unsigned char)p[len - 1]) || (json && strchr("\"]", p[len - 1]))))
 			len--;
 		if (len && !parse_host(s, c, p, len, &s->hosts[s->client.host_count++])) {
 			conf_report_add(r, CONF_ERROR, conf_where(c, c->hosts ? "hosts" : "host"),

@@ -2,8 +2,10 @@
 import glob
 import json
 import os
+import re
 import shutil
 import socket
+import subprocess
 
 import pytest
 
@@ -55,6 +57,23 @@ def files(folder):
     return found
 
 
+def shown(w, path):
+    """What `weir check --show` prints, and the lines of it without comments in an order of their own."""
+    done = subprocess.run([w.binary, "check", "--show", path], env={**os.environ, **w.env}, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    lines = (re.sub(r" *#.*", "", line).strip() for line in done.stdout.splitlines())
+    return done.stdout, sorted(line for line in lines if line)
+
+
+def check_shown(w):
+    """The configuration in force is shown as one that means the same."""
+    text, once = shown(w, w.config_path)
+    again = os.path.join(w.folder, "shown.conf")
+    with open(again, "w") as f:
+        f.write(text)
+    assert shown(w, again)[1] == once
+
+
 @pytest.mark.parametrize("path", CASES, ids=[os.path.basename(p).rpartition(".")[0] for p in CASES])
 def test_whole(weir, fake_es, tmp_path, path):
     with open(path.rpartition(".")[0] + ".json") as f:
@@ -68,6 +87,7 @@ def test_whole(weir, fake_es, tmp_path, path):
         f.write(with_admin(given.read(), w.values["admin_port"], path.endswith(".yaml")))
     w.env = {**{k: str(v) for k, v in ports.items()}, "ES_HOST": "127.0.0.1", "OUT": str(out), "STATE": str(tmp_path / "state"),
              "WEIR_STATE_DIR": str(tmp_path / "state")}
+    check_shown(w)
     w.start()
     send(case, w, ports)
     want = {name: canonical(docs) for name, docs in case.get("indices", {}).items()}

@@ -340,6 +340,7 @@ static void check_unsupported(const struct conf_schema *schema, const struct con
 		[CONF_NOT_POSSIBLE] = {CONF_ERROR, "'%s' is not possible with weir"},
 		[CONF_REMOVED] = {CONF_ERROR, "'%s' parameter is already removed"},
 		[CONF_DEPRECATED] = {CONF_WARNING, "'%s' parameter is deprecated"},
+		[CONF_MOVED] = {CONF_NOTE, NULL},
 	};
 	char text[256];
 	struct made m;
