@@ -1,6 +1,7 @@
 /* The record_transformer filter alone. Expected results are fluentd 1.19's. */
 #include "filter_util.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 extern const struct plugin filter_record_transformer;
@@ -174,7 +175,7 @@ static void batches(void **state)
 				     "7.0 {\"n\":4,\"t\":\"a\"}\n5.0 {\"n\":5,\"t\":\"a\"}\n!expression_error"
 				   : "5.0 {\"k\":1}{\"n\":2,\"t\":\"c\"}\nnow {\"n\":3,\"t\":\"c\"}\n"
 				     "7.0 {\"n\":4,\"t\":\"c\"}\n5.0 {\"n\":5,\"t\":\"c\"}\n!expression_error");
-		assert_string_equal(m.texts,
+		assert_string_equal(filter_last_texts,
 			"failed to expand `${record['n'] + 1}`: no implicit conversion of Integer into String");
 		mem_free(got);
 	}
@@ -207,6 +208,45 @@ static void depth(void **state)
 	mem_free(got);
 	free_filter(&m);
 	buf_free(&entry);
+}
+
+/* Several workers use one filter at once, under different tags. */
+
+static struct made_filter shared;
+static struct buf shared_entries;
+
+static void *worker(void *arg)
+{
+	bool *ok = arg;
+	for (int i = 0; i < 200; i++) {
+		char *got = filter_apply_tag(
+			&shared, i % 2 ? SPAN_LIT("a.b") : SPAN_LIT("c"), buf_span(&shared_entries), 2);
+		const char *want = i % 2 ? AT "{\"m\":\"x1\",\"t\":\"a\",\"u\":\"x*\"}\n!expression_error"
+					 : AT "{\"m\":\"x1\",\"t\":\"c\",\"u\":\"x*\"}\n!expression_error";
+		*ok = *ok && strcmp(got, want) == 0;
+		mem_free(got);
+	}
+	return NULL;
+}
+
+static void many_workers(void **state)
+{
+	pthread_t threads[4];
+	bool ok[4] = {true, true, true, true};
+	(void)state;
+	make_filter(
+		&shared, &filter_record_transformer, RUBY R("t ${tag_parts[0]}\nu ${record['m'].gsub(/\\d/, '*')}"));
+	buf_init(&shared_entries, 1 << 16);
+	put_entry(&shared_entries, "{\"m\":\"x1\"}");
+	put_entry(&shared_entries, "{}");
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, worker, &ok[i]), 0);
+	for (size_t i = 0; i < 4; i++) {
+		pthread_join(threads[i], NULL);
+		assert_true(ok[i]);
+	}
+	buf_free(&shared_entries);
+	free_filter(&shared);
 }
 
 static void says_what_is_wrong(void **state)
@@ -254,6 +294,7 @@ int main(void)
 		cmocka_unit_test(hostname),
 		cmocka_unit_test(batches),
 		cmocka_unit_test(depth),
+		cmocka_unit_test(many_workers),
 		cmocka_unit_test(says_what_is_wrong),
 	};
 	return cmocka_run_group_tests(tests, in_utc, NULL);

@@ -24,8 +24,9 @@
 /* ---- what filters call ---- */
 
 static struct conf_report *filter_report;
-static _Thread_local struct buf *filter_errors; /* the reasons of what failed */
-static _Thread_local struct buf *filter_texts;	/* and the sentences */
+static _Thread_local struct buf *filter_errors;	   /* the reasons of what failed */
+static _Thread_local struct buf *filter_texts;	   /* and the sentences, while filter_apply runs */
+static _Thread_local char filter_last_texts[1000]; /* of the thread's last filter_apply */
 
 struct conf_report *builder_report(struct builder *b)
 {
@@ -67,7 +68,6 @@ void ingest_no_memory(struct ingest *in, size_t bytes, uint32_t count)
 struct made_filter {
 	struct section_of_text s;
 	struct filter f;
-	char *texts; /* of the failures of the last filter_apply */
 };
 
 static inline void make_filter(struct made_filter *m, const struct plugin *plugin, const char *inner)
@@ -76,7 +76,6 @@ static inline void make_filter(struct made_filter *m, const struct plugin *plugi
 	char *text = mem_printf("<filter **>\n@type %s\n%s\n</filter>\n", plugin->name, inner);
 	read_section(&m->s, text);
 	mem_free(text);
-	m->texts = NULL;
 	filter_report = &m->s.report;
 	m->f = (struct filter){.plugin = plugin};
 	m->f.id = mem_strdup("p");
@@ -89,7 +88,6 @@ static inline void free_filter(struct made_filter *m)
 	m->f.plugin->filter->destroy(m->f.self);
 	conf_free(m->f.plugin->schema, m->f.conf);
 	mem_free(m->f.id);
-	mem_free(m->texts);
 	free_section(&m->s);
 }
 
@@ -153,9 +151,8 @@ static inline char *filter_apply_tag(struct made_filter *m, struct span tag, str
 	if (failed.n)
 		buf_printf(&got, "!%s", buf_cstr(&failed));
 	buf_put_byte(&got, 0);
-	mem_free(m->texts);
-	buf_put_byte(&texts, 0);
-	m->texts = buf_take(&texts);
+	snprintf(filter_last_texts, sizeof filter_last_texts, "%s", buf_cstr(&texts));
+	buf_free(&texts);
 	buf_free(&out);
 	buf_free(&failed);
 	return buf_take(&got);
@@ -185,7 +182,7 @@ static inline void check_filter_cases(
 		char *got = m.f.self ? filter_apply_tag(&m, tag, buf_span(&entry), 1) : filter_findings(&m);
 		if (strcmp(got, cases[i].want) != 0) {
 			print_error("%s\n%s\n  got  %s %s\n  want %s\n", cases[i].conf, cases[i].record, got,
-				m.texts ? m.texts : "", cases[i].want);
+				filter_last_texts, cases[i].want);
 			bad++;
 		}
 		mem_free(got);
