@@ -13,7 +13,7 @@
 
 /* ---- raising ------------------------------------------------------------------------------------------------------ */
 
-bool vm_raise(struct expr_vm *x, enum expr_module class, const char *fmt, ...)
+void vm_set_raised(struct expr_vm *x, enum expr_module class, const char *fmt, ...)
 {
 	va_list ap;
 	x->jump = JUMP_RAISE;
@@ -21,26 +21,25 @@ bool vm_raise(struct expr_vm *x, enum expr_module class, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(x->raised.text, sizeof x->raised.text, fmt, ap);
 	va_end(ap);
-	return false;
 }
 
-bool vm_no_room(struct expr_vm *x)
+void vm_set_no_room(struct expr_vm *x)
 {
-	return vm_raise(x, MODULE_LIMIT_ERROR, "the record needs more than %zu MiB of memory", ARENA_MAX >> 20);
+	vm_set_raised(x, MODULE_LIMIT_ERROR, "the record needs more than %zu MiB of memory", ARENA_MAX >> 20);
 }
 
-bool vm_out_of_steps(struct expr_vm *x)
+void vm_set_out_of_steps(struct expr_vm *x)
 {
 	x->steps = 0;
-	return vm_raise(x, MODULE_LIMIT_ERROR, "the record needs more than %d steps", STEPS_OF_RECORD);
+	vm_set_raised(x, MODULE_LIMIT_ERROR, "the record needs more than %d steps", STEPS_OF_RECORD);
 }
 
-bool vm_raise_conversion(struct expr_vm *x, const struct value *v, const char *into)
+void vm_set_no_conversion(struct expr_vm *x, const struct value *v, const char *into)
 {
 	const char *of = v->type == VALUE_NIL	 ? "nil"
 			 : v->type == VALUE_BOOL ? (v->b ? "true" : "false")
 						 : expr_module_name(expr_module_of(v));
-	return vm_raise(x, MODULE_TYPE_ERROR, "no implicit conversion of %s into %s", of, into);
+	vm_set_raised(x, MODULE_TYPE_ERROR, "no implicit conversion of %s into %s", of, into);
 }
 
 /* ---- values ------------------------------------------------------------------------------------------------------- */

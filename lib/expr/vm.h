@@ -47,11 +47,33 @@ struct expr_vm {
 
 /* ---- raising ---- */
 
-bool vm_raise(struct expr_vm *x, enum expr_module class, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-bool vm_no_room(struct expr_vm *x);
+void vm_set_raised(struct expr_vm *x, enum expr_module class, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void vm_set_no_room(struct expr_vm *x);
+void vm_set_out_of_steps(struct expr_vm *x);
+void vm_set_no_conversion(struct expr_vm *x, const struct value *v, const char *into);
+
+/* They are false, for `return`. */
+#define vm_raise(...) (vm_set_raised(__VA_ARGS__), false)
+
+static inline bool vm_no_room(struct expr_vm *x)
+{
+	vm_set_no_room(x);
+	return false;
+}
+
+static inline bool vm_out_of_steps(struct expr_vm *x)
+{
+	vm_set_out_of_steps(x);
+	return false;
+}
+
 /* "no implicit conversion of nil into String" */
-bool vm_raise_conversion(struct expr_vm *x, const struct value *v, const char *into);
-bool vm_out_of_steps(struct expr_vm *x);
+static inline bool vm_raise_conversion(struct expr_vm *x, const struct value *v, const char *into)
+{
+	vm_set_no_conversion(x, v, into);
+	return false;
+}
 
 static inline bool vm_step(struct expr_vm *x, uint64_t n)
 {

@@ -320,13 +320,11 @@ static bool eval_rescue(struct expr_vm *x, const struct expr_node *n, struct val
 	return good;
 }
 
-static bool eval_jump(struct expr_vm *x, const struct expr_node *n)
+static void eval_jump(struct expr_vm *x, const struct expr_node *n)
 {
 	x->jump_value = value_nil();
-	if (n->a && !vm_eval(x, n->a, &x->jump_value))
-		return false;
-	x->jump = n->kind == NODE_NEXT ? JUMP_NEXT : JUMP_BREAK;
-	return false;
+	if (!n->a || vm_eval(x, n->a, &x->jump_value))
+		x->jump = n->kind == NODE_NEXT ? JUMP_NEXT : JUMP_BREAK;
 }
 
 static bool eval_group(struct expr_vm *x, const struct expr_node *n, struct value *out)
@@ -434,7 +432,8 @@ bool vm_eval(struct expr_vm *x, const struct expr_node *n, struct value *out)
 		return eval_rescue(x, n, out);
 	case NODE_NEXT:
 	case NODE_BREAK:
-		return eval_jump(x, n);
+		eval_jump(x, n);
+		return false;
 	case NODE_GROUP:
 		return eval_group(x, n, out);
 	case NODE_NAMED:

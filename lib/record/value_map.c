@@ -35,8 +35,8 @@ struct value_map *value_map_new(struct arena *a, uint32_t cap)
 struct value_map *value_map_copy(struct arena *a, const struct value_map *m)
 {
 	struct value_map *copy = value_map_new(a, m->live);
-	if (!copy)
-		return NULL;
+	if (!copy || !copy->v)
+		return copy;
 	for (uint32_t i = 0; i < m->n; i++)
 		if (m->v[i].key.type != VALUE_NONE)
 			copy->v[copy->n++] = m->v[i];
@@ -85,7 +85,8 @@ struct value_map *value_map_read(
 {
 	const uint8_t *start = p;
 	struct mp_token t;
-	if (!max_depth || mp_read(&p, end, &t) != MP_OK || t.type != MP_MAP || t.count > (size_t)(end - p) / 2)
+	if (!max_depth || mp_read(&p, end, &t) != MP_OK || t.type != MP_MAP || t.count > (size_t)(end - p) / 2 ||
+		t.count > UINT32_MAX / 8)
 		return NULL;
 	struct value_map *m = value_map_new(a, t.count + 4);
 	if (!m)
