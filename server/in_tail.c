@@ -26,7 +26,9 @@ static void destroy(void *self)
 	tail_pos_close(t->pos);
 	parser_free(t->parser);
 	parser_room_free(&t->room);
+	tail_encoding_free(t->from);
 	buf_free(&t->bytes);
+	buf_free(&t->converted);
 	buf_free(&t->entries);
 	added_free(&t->added);
 	free_paths(t->paths);
@@ -36,6 +38,7 @@ static void destroy(void *self)
 static void make_metrics(struct tail *t, struct metrics *m)
 {
 	char *labels = metrics_labels("plugin_id", t->source->id, NULL);
+	t->metrics = m;
 	t->oversized = metrics_counter(m, "weir_source_oversized_texts_total", labels,
 		"Texts over the limit of the source, which were not taken.");
 	t->rotated = metrics_counter(m, "weir_tail_rotations_total", labels, "Followed files that were rotated away.");
@@ -57,6 +60,15 @@ static void make_glob(struct tail *t)
 		.recent_ns = c->recently_ns == CONF_NIL_INT ? 0 : c->recently_ns};
 }
 
+/* The table has checked it. */
+static void make_encoding(struct tail *t)
+{
+	struct err err;
+	const char *from = t->conf->from_encoding;
+	if (from && !tail_encoding_is_plain(from))
+		t->from = tail_encoding_new(from, &err);
+}
+
 static void *create(struct source *s, struct builder *b)
 {
 	struct tail *t = mem_zalloc(sizeof *t);
@@ -65,12 +77,14 @@ static void *create(struct source *s, struct builder *b)
 	t->text_max = t->conf->max_line_size == CONF_NIL_INT ? TEXT_MAX : (size_t)t->conf->max_line_size;
 	parser_room_init(&t->room, RECORD_MAX);
 	buf_init(&t->bytes, SIZE_MAX / 2);
+	buf_init(&t->converted, RECORD_MAX);
 	buf_init(&t->entries, (size_t)1 << 30);
 	added_init(&t->added);
 	t->ready_last = &t->ready_first;
 	t->parser = parser_make(t->conf->common.section, NULL, builder_rules(b), builder_report(b));
 	make_glob(t);
 	make_metrics(t, builder_metrics(b));
+	make_encoding(t);
 	if (t->parser) {
 		t->multiline = strcmp(parser_type_name(t->parser), "multiline") == 0;
 		return t;

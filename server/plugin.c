@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-extern const struct plugin in_forward, in_http, in_sample, in_syslog, in_tail, in_tcp, in_udp, in_unix;
+extern const struct plugin in_debug_agent, in_forward, in_http, in_sample, in_syslog, in_tail, in_tcp, in_udp, in_unix;
 extern const struct plugin in_monitor_agent, in_prometheus, in_prometheus_monitor, in_prometheus_output_monitor,
 	in_prometheus_tail_monitor;
 extern const struct plugin filter_prometheus, out_prometheus;
@@ -16,6 +16,7 @@ extern const struct plugin out_copy, out_elasticsearch, out_null, out_opensearch
 
 const struct plugin *const plugin_list[] = {
 	/* inputs */
+	&in_debug_agent,
 	&in_forward,
 	&in_http,
 	&in_monitor_agent,

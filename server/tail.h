@@ -17,6 +17,7 @@
 #include "parse/parser.h"
 #include "plugin.h"
 #include "tail_conf.h"
+#include "tail_encoding.h"
 #include "tail_glob.h"
 #include "tail_pos.h"
 #include "tail_watch.h"
@@ -47,19 +48,23 @@ struct tail_file {
 	bool last;	    /* now: what it holds is all */
 	int64_t second_ns;  /* read_bytes_limit_per_second: the second at hand, and what was read in it */
 	uint64_t second_bytes;
-	bool found; /* by the refresh at hand */
+	bool found;			/* by the refresh at hand */
+	struct gauge *position, *inode; /* for whoever asks; NULL: there are too many files */
 };
 
 struct tail {
 	struct source *source;
 	const struct tail_conf *conf;
 	struct parser *parser;
+	struct tail_encoding *from; /* that texts are in; NULL: they are taken as they are */
 	bool multiline;
 	char **paths;
 	struct tail_glob glob;
 	size_t text_max;
 	struct counter *oversized, *rotated, *truncated;
 	struct gauge *followed;
+	struct metrics *metrics;
+	unsigned told_of; /* files with numbers of their own */
 	struct log_limit log_unmatched, log_oversized, log_stored, log_read, log_denied;
 
 	struct worker *worker;
@@ -77,7 +82,7 @@ struct tail {
 	_Atomic unsigned in_flight;
 	/* of the portion at hand */
 	struct parser_room room;
-	struct buf bytes, entries;
+	struct buf bytes, converted, entries;
 	struct added added;
 };
 
@@ -99,6 +104,8 @@ void tail_refresh(struct tail *t);
 void tail_refresh_soon(struct tail *t);
 /* Once a second: rotation of files that are not watched, texts that are whole now, files that were read to their end. */
 void tail_look_around(struct tail *t);
+/* Sets the file's own numbers. */
+void tail_tell(struct tail_file *f);
 /* Closes all; positions stay. */
 void tail_forget_all(struct tail *t);
 

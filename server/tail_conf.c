@@ -3,11 +3,11 @@
 #include "base/mem.h"
 #include "parse/parser.h"
 #include "record/zone.h"
+#include "tail_encoding.h"
 #include "tail_glob.h"
 
 #include <ctype.h>
 #include <stddef.h>
-#include <strings.h>
 
 #define AT(field) .offset = offsetof(struct tail_conf, field)
 
@@ -129,7 +129,8 @@ static const struct conf_param params[] = {
 	{.name = "from_encoding",
 		.type = CONF_STRING,
 		AT(from_encoding),
-		.help = "Texts are converted from it to UTF-8. Goes with `encoding`."},
+		.help = "The files' encoding (EUC-JP, Windows-1252): texts are converted from it to UTF-8. Goes with "
+			"`encoding utf-8`."},
 	{.name = "enable_watch_timer",
 		.type = CONF_BOOL,
 		AT(enable_watch_timer),
@@ -264,30 +265,22 @@ static void check_paths(const struct tail_conf *c, struct conf_report *r)
 		conf_report_add(r, CONF_ERROR, conf_where(c, "path_timezone"), "%s", err.text);
 }
 
-static bool is_one_of(const char *name, const char *const *list)
-{
-	for (; *list; list++)
-		if (strcasecmp(name, *list) == 0)
-			return true;
-	return false;
-}
-
 static void check_encodings(const struct tail_conf *c, struct conf_report *r)
 {
-	static const char *const plain[] = {"UTF-8", "UTF8", "ASCII-8BIT", "BINARY", "US-ASCII", "ASCII", NULL};
+	struct err err;
+	struct tail_encoding *from = NULL;
 	if (c->from_encoding && !c->encoding)
 		conf_report_add(r, CONF_ERROR, conf_where(c, "from_encoding"),
 			"tail: 'from_encoding' parameter must be specified with 'encoding' parameter.");
-	if (c->encoding && !is_one_of(c->encoding, plain))
+	if (c->encoding && !tail_encoding_is_plain(c->encoding))
 		conf_report_add(r, CONF_ERROR, conf_where(c, "encoding"),
 			"the encoding %s is not possible: Elasticsearch takes UTF-8 only; give the files' encoding as "
 			"from_encoding, with `encoding utf-8`",
 			c->encoding);
-	if (c->from_encoding && !is_one_of(c->from_encoding, plain))
-		conf_report_add(r, CONF_ERROR, conf_where(c, "from_encoding"),
-			"conversion from %s is not possible: have the files written in UTF-8, or read them with a "
-			"fluent-bit",
-			c->from_encoding);
+	if (c->from_encoding && !tail_encoding_is_plain(c->from_encoding) &&
+		!(from = tail_encoding_new(c->from_encoding, &err)))
+		conf_report_add(r, CONF_ERROR, conf_where(c, "from_encoding"), "%s", err.text);
+	tail_encoding_free(from);
 }
 
 static void check(void *conf, struct conf_report *r)

@@ -11,6 +11,7 @@
 
 #define SOON_NS	     (20 * NS_PER_MS) /* after a change in a folder: more changes may follow */
 #define SOON_GAP_NS  NS_PER_S	      /* between two that changes have asked for */
+#define TOLD_OF_MAX  1000u	      /* files with numbers of their own: they are kept for good */
 #define LOG_EVERY_NS (10 * NS_PER_S)
 
 /* ---- identity ----------------------------------------------------------------------------------------------------------- */
@@ -72,6 +73,27 @@ static void count_files(struct tail *t)
 	gauge_set(t->followed, n);
 }
 
+/* The numbers that fluentd's prometheus_tail_monitor has of each file, under its names. */
+static void number(struct tail *t, struct tail_file *f)
+{
+	if (t->told_of == TOLD_OF_MAX)
+		return;
+	char *labels = metrics_labels("path", f->name, "plugin_id", t->source->id, "type", "tail", NULL);
+	t->told_of++;
+	f->position = metrics_gauge(t->metrics, "fluentd_tail_file_position", labels,
+		"Bytes of the file whose events are stored (the first 1,000 files of a source).");
+	f->inode = metrics_gauge(t->metrics, "fluentd_tail_file_inode", labels, "The file's inode.");
+	mem_free(labels);
+}
+
+void tail_tell(struct tail_file *f)
+{
+	if (!f->position || f->leaving)
+		return;
+	gauge_set(f->position, (int64_t)f->entry->at.pos);
+	gauge_set(f->inode, (int64_t)f->entry->at.inode);
+}
+
 /* Takes the descriptor. */
 static struct tail_file *add_file(struct tail *t, const char *path, int fd, const struct stat *st, struct tail_entry *e)
 {
@@ -87,6 +109,7 @@ static struct tail_file *add_file(struct tail *t, const char *path, int fd, cons
 	f->next = t->files;
 	e->used = true;
 	t->files = f;
+	number(t, f);
 	if (t->watch && !tail_watch_file(t->watch, fd, f))
 		t->watched = false;
 	return f;
@@ -273,6 +296,7 @@ static void follow(struct tail *t, const char *path)
 	struct tail_file *f = add_file(t, path, fd, &st, e);
 	f->found = true;
 	take_up(t, f, &st, born);
+	tail_tell(f);
 	log_info(t->source->id, "following tail of a file", LOG_S("path", path), LOG_U("position", e->at.pos));
 	tail_ready(f);
 }
@@ -319,7 +343,7 @@ static bool follow_rest(struct tail *t, struct tail_entry *e, const char *now)
 	return true;
 }
 
-/* Entries that no file was found for. */
+/* Entries that no file was found for: the file has another name now, or is gone. */
 static void take_orphans(struct tail *t)
 {
 	struct tail_entry *const *v;
@@ -463,6 +487,7 @@ void tail_look_around(struct tail *t)
 	}
 	if (t->compact_ns && now >= t->compact_ns) {
 		t->compact_ns = now + t->conf->pos_file_compaction_ns;
+		take_orphans(t);
 		tail_pos_compact(t->pos);
 	}
 }

@@ -307,6 +307,17 @@ static void take_record(void *arg, const struct parsed *p)
 		unmatched(x, p->why);
 }
 
+static struct span convert(struct portion *x, struct span text)
+{
+	struct tail *t = x->file->tail;
+	if (!t->from)
+		return text;
+	buf_clear(&t->converted);
+	if (!tail_encoding_convert(t->from, text, &t->converted))
+		no_memory(x);
+	return buf_span(&t->converted);
+}
+
 static void take_texts(struct portion *x)
 {
 	struct tail *t = x->file->tail;
@@ -314,7 +325,7 @@ static void take_texts(struct portion *x)
 		.parser = t->multiline ? t->parser : NULL, .room = &t->room, .now = x->now, .text_max = t->text_max};
 	for (size_t at = 0, n; at < t->bytes.n; at += n) {
 		n = tail_split_next(&split, t->bytes.p + at, t->bytes.n - at, true);
-		x->text = tail_chomp(span_of(t->bytes.p + at, n));
+		x->text = convert(x, tail_chomp(span_of(t->bytes.p + at, n)));
 		counter_add(t->source->n.messages, 1);
 		counter_add(t->source->n.bytes, n);
 		if (!t->multiline && n > t->text_max)
@@ -344,6 +355,7 @@ static void on_stored(struct txn *txn)
 		f->entry->at.pos = f->entry->at.end;
 		f->entry->at.end = 0;
 		tail_pos_put(t->pos, f->entry);
+		tail_tell(f);
 	} else {
 		f->retry_ns = clock_mono_ns() + RETRY_NS;
 		if (error != ECANCELED && log_allowed(&t->log_stored, LOG_EVERY_NS, &held))
@@ -421,6 +433,8 @@ void tail_run(struct tail *t)
 	}
 	if (t->bytes.cap > KEPT_MAX)
 		buf_free(&t->bytes);
+	if (t->converted.cap > KEPT_MAX)
+		buf_free(&t->converted);
 	if (t->entries.cap > KEPT_MAX)
 		buf_free(&t->entries);
 	if (t->ready_first)

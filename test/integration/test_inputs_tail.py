@@ -76,6 +76,8 @@ def test_lines(run, logs):
     assert messages(wait_events(w, 4)[3:]) == ["partial"]
     wait_position(logs, logs / "app.log", 4 + 1 + 1 + 8 + 1 - 1)
     assert w.metrics().sum("weir_tail_files", plugin_id="in") == 1
+    assert w.metrics().sum("fluentd_tail_file_position", plugin_id="in", path=logs / "app.log") == 14
+    assert w.metrics().sum("fluentd_tail_file_inode", path=logs / "app.log") == os.stat(logs / "app.log").st_ino
     assert w.metrics().sum("weir_source_events_total", plugin_id="in") == 4
 
 
@@ -159,6 +161,7 @@ def test_many_files_and_lines(run, logs):
     assert {e["message"] for e in found} == {f"{i} {j}" for i in range(100) for j in range(300)}
 
 
+@pytest.mark.slow
 def test_throttle(run, logs):
     append(logs / "app.log", ("x" * 1023 + "\n") * 150)
     w = run("read_bytes_limit_per_second 64k\n read_lines_limit 10")
@@ -216,10 +219,24 @@ def test_multiline_without_firstline(run, logs):
     assert wait_events(w, 2) == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
 
 
+@pytest.mark.parametrize("encoding, text", [
+    ("EUC-JP", "日本語"), ("Windows-31J", "表示 テスト"), ("iso-8859-1", "Größe"), ("windows-1252", "10 €"), ("GB18030", "中文")])
+def test_encodings(run, logs, encoding, text):
+    (logs / "app.log").write_bytes(text.encode("cp932" if encoding == "Windows-31J" else encoding) + b"\n\n")
+    w = run(f"encoding utf-8\n from_encoding {encoding}")
+    assert messages(wait_events(w, 2)) == [text, ""]
+
+
+def test_bytes_of_no_encoding(run, logs):
+    (logs / "app.log").write_bytes(b"a\xffb\xe6\n")
+    w = run("encoding utf-8\n from_encoding euc-jp")
+    assert messages(wait_events(w, 1)) == ["a\ufffdb\ufffd"]
+
+
 # ---- rotation -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["app.log", "app.log*", "*.log"])
+@pytest.mark.parametrize("path", ["app.log", pytest.param("app.log*", marks=pytest.mark.slow)])
 def test_rotation(run, logs, path):
     """By rename: nothing is lost or read twice, whether the pattern means the old file too or not."""
     log = logs / "app.log"
@@ -352,6 +369,7 @@ def test_one_pos_file_each(run, logs, weir):
     assert status == 1 and "Other 'in_tail' plugin already use same pos_file path: plugin_id = one, pos_file path" in text
 
 
+@pytest.mark.slow
 def test_compaction(run, logs):
     for name in ("a.log", "b.log"):
         append(logs / name, "x\n")
@@ -468,6 +486,8 @@ def test_full_buffer(weir, fake_es, prefix, logs):
     ("tag t\n path /x\n pos_file /p\n from_encoding utf-8\n " + NONE,
      "'from_encoding' parameter must be specified with 'encoding' parameter"),
     ("tag t\n path /x\n pos_file /p\n encoding utf-16le\n " + NONE, "the encoding utf-16le is not possible"),
+    ("tag t\n path /x\n pos_file /p\n encoding utf-8\n from_encoding utf-16le\n " + NONE, "a line feed is no single byte"),
+    ("tag t\n path /x\n pos_file /p\n encoding utf-8\n from_encoding klingon\n " + NONE, "unknown encoding name - klingon"),
     ("tag t\n path /x\n pos_file /p\n path_delimiter *\n " + NONE, "are reserved words"),
     ("tag t\n path /x\n pos_file /p\n glob_policy always\n " + NONE, "cannot use glob_policy as always"),
     ("tag t\n path /{x,y}*\n pos_file /p\n glob_policy extended\n " + NONE, "cannot include curly braces"),

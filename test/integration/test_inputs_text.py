@@ -258,6 +258,12 @@ def test_syslog_tls(run):
     assert old["ident"] == "cron"
 
 
+def test_syslog_tls_octet_count(run):
+    w = run(syslog("<transport tls>\n insecure true\n </transport>\n frame_type octet_count"))
+    send_tcp(w.values["port"], b"%d %s" % (len(RFC3164), RFC3164), b"%d %s" % (len(RFC3164), RFC3164), tls=insecure())
+    assert [e["message"] for e in wait_events(w, 2)] == ["hello world"] * 2
+
+
 def test_syslog_other_parser(run):
     """With a parser that knows no priority, it is taken off before."""
     w = run(syslog("severity_key sev", "<parse>\n @type json\n </parse>"))
@@ -408,6 +414,7 @@ def test_all_parameters(weir, tmp_path, source):
     ("@type syslog\n tag t\n protocol_type udp", "transport directive"),
     ("@type syslog\n tag t\n include_source_host true", "source_address_key"),
     ("@type sample\n tag t\n reuse_record true", "reuse_record"),
+    ("@type debug_agent\n bind 127.0.0.1\n port 24230\n unix_path /x\n object Fluent::Engine", "debug_agent does nothing"),
 ])
 def test_deprecated(tmp_path, source, said):
     status, text = check(tmp_path, f"<source>\n{source}\n</source>")

@@ -1,0 +1,84 @@
+#include "tail_encoding.h"
+
+#include "base/mem.h"
+#include "base/utf8.h"
+
+#include <errno.h>
+#include <iconv.h>
+#include <strings.h>
+
+#define STEP ((size_t)4096) /* bytes of room, at the least */
+
+struct tail_encoding {
+	iconv_t cd;
+};
+
+bool tail_encoding_is_plain(const char *name)
+{
+	static const char *const plain[] = {"UTF-8", "UTF8", "ASCII-8BIT", "BINARY", "US-ASCII", "ASCII"};
+	for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
+		if (strcasecmp(name, plain[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Names that Ruby has and iconv has not. */
+static const char *iconv_name(const char *name)
+{
+	static const struct {
+		const char *ruby, *iconv;
+	} names[] = {{"Windows-31J", "CP932"}, {"csWindows31J", "CP932"}, {"eucJP-ms", "EUC-JP-MS"}};
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (strcasecmp(name, names[i].ruby) == 0)
+			return names[i].iconv;
+	return name;
+}
+
+struct tail_encoding *tail_encoding_new(const char *from, struct err *err)
+{
+	static const char ascii[] = "a\n{1";
+	struct buf out;
+	iconv_t cd = iconv_open("UTF-8", iconv_name(from));
+	if (cd == (iconv_t)-1) {
+		err_set(err, "unknown encoding name - %s", from);
+		return NULL;
+	}
+	struct tail_encoding *e = mem_alloc(sizeof *e);
+	e->cd = cd;
+	buf_init(&out, STEP * 2);
+	bool same = tail_encoding_convert(e, span_of(ascii, sizeof ascii - 1), &out) && span_is(buf_span(&out), ascii);
+	buf_free(&out);
+	if (same)
+		return e;
+	err_set(err, "in the encoding %s a line feed is no single byte: have the files written in UTF-8", from);
+	tail_encoding_free(e);
+	return NULL;
+}
+
+void tail_encoding_free(struct tail_encoding *e)
+{
+	if (!e)
+		return;
+	iconv_close(e->cd);
+	mem_free(e);
+}
+
+bool tail_encoding_convert(struct tail_encoding *e, struct span text, struct buf *out)
+{
+	char *in = (char *)(uintptr_t)text.p;
+	size_t left = text.n;
+	iconv(e->cd, NULL, NULL, NULL, NULL);
+	while (left && buf_reserve(out, STEP)) {
+		char *to = (char *)out->p + out->n;
+		size_t room = out->cap - out->n;
+		size_t rc = iconv(e->cd, &in, &left, &to, &room);
+		out->n = out->cap - room;
+		if (rc != (size_t)-1 || errno == E2BIG)
+			continue;
+		/* Bytes that mean nothing, or a cut character at the end. */
+		buf_put_str(out, UTF8_REPLACEMENT);
+		in++;
+		left--;
+	}
+	return !out->failed;
+}
