@@ -9,6 +9,8 @@
 
 #define STEP ((size_t)4096) /* bytes of room, at the least */
 
+#define NO_ICONV ((iconv_t)-1)
+
 struct tail_encoding {
 	iconv_t cd;
 };
@@ -38,13 +40,13 @@ struct tail_encoding *tail_encoding_new(const char *from, struct err *err)
 {
 	static const char ascii[] = "a\n{1";
 	struct buf out;
-	iconv_t cd = iconv_open("UTF-8", iconv_name(from));
-	if (cd == (iconv_t)-1) {
+	struct tail_encoding *e = mem_alloc(sizeof *e);
+	e->cd = iconv_open("UTF-8", iconv_name(from));
+	if (e->cd == NO_ICONV) {
 		err_set(err, "unknown encoding name - %s", from);
+		tail_encoding_free(e);
 		return NULL;
 	}
-	struct tail_encoding *e = mem_alloc(sizeof *e);
-	e->cd = cd;
 	buf_init(&out, STEP * 2);
 	bool same = tail_encoding_convert(e, span_of(ascii, sizeof ascii - 1), &out) && span_is(buf_span(&out), ascii);
 	buf_free(&out);
@@ -59,7 +61,8 @@ void tail_encoding_free(struct tail_encoding *e)
 {
 	if (!e)
 		return;
-	iconv_close(e->cd);
+	if (e->cd != NO_ICONV)
+		iconv_close(e->cd);
 	mem_free(e);
 }
 

@@ -458,9 +458,9 @@ def test_kill9(weir, fake_es, prefix, logs, kills):
 def test_full_buffer(weir, fake_es, prefix, logs):
     """A full buffer: the file is not read; when there is room everything arrives, in order and once."""
     fake_es.close_listener()
-    append(logs / "app.log", "".join(f"{i} {'x' * 200}\n" for i in range(20000)))
     w = weir(TAIL_ES, es_url=fake_es.url, prefix=prefix, path=logs / "app.log", parse="@type none",
-             buffer="total_limit_size 1m\n chunk_limit_size 256k")
+             buffer="total_limit_size 1m\n chunk_limit_size 256k\n retry_max_interval 1s")
+    append(logs / "app.log", "".join(f"{i} {'x' * 200}\n" for i in range(20000)))
     wait_until(lambda: w.metrics().sum("weir_source_events_total") > 1000, 10, "some lines are read")
     assert w.metrics().sum("weir_source_events_total") < 15000
     w.stop()
