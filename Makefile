@@ -186,6 +186,9 @@ install: build/weir ## install under $(DESTDIR)$(PREFIX)
 	install -D -m 644 deploy/man/weir.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5/weir.conf.5
 	install -D -m 644 deploy/completion/weir.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/weir
 	install -D -m 644 deploy/completion/_weir $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions/_weir
+	mkdir -p $(DESTDIR)$(PREFIX)/share/weir
+	cp -r deploy/templates deploy/kibana deploy/grafana $(DESTDIR)$(PREFIX)/share/weir/
+	find $(DESTDIR)$(PREFIX)/share/weir -name README.md -delete
 ifdef SYSTEMD
 	install -D -m 644 deploy/systemd/weir.service $(DESTDIR)/etc/systemd/system/weir.service
 	sed -i 's:/usr/bin/weir:$(PREFIX)/bin/weir:' $(DESTDIR)/etc/systemd/system/weir.service

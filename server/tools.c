@@ -12,6 +12,7 @@ const struct tool tool_list[] = {
 	{"top", cmd_top, "       weir top                   the same on one screen, over and over\n"},
 	{"tail", cmd_tail, "       weir tail [PATTERN]        events as they pass\n"},
 	{"cat", cmd_cat, "       weir cat TAG               send lines of standard input as events\n"},
+	{"setup-es", cmd_setup, "       weir setup-es [FOLDER]     put index templates and policies on the servers\n"},
 	{NULL, NULL, NULL},
 };
 

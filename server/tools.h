@@ -21,5 +21,6 @@ int cmd_cat(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_tail(int argc, char **argv);
 int cmd_top(int argc, char **argv);
+int cmd_setup(int argc, char **argv);
 
 #endif
