@@ -164,30 +164,27 @@ def test_man_pages():
 def words_of_help(weir_binary):
     text = run(weir_binary, "--help")
     verbs = set(re.findall(r"^ {7}weir ([a-z][a-z-]*)", text, re.M))
+    assert {"check", "plugins", "help"} <= verbs
     return verbs, set(re.findall(r"--[a-z][a-z-]+", text))
 
 
-@pytest.mark.parametrize("file", ["man/weir.1", "completion/weir.bash", "completion/_weir"])
-def test_all_verbs_and_options_are_known(file, weir_binary):
-    """What `weir --help` tells is in the man page and in what a shell completes."""
-    with open(deploy(file)) as f:
-        text = f.read().replace("\\-", "-")
+def test_man_page_has_all_commands_and_options(weir_binary):
+    with open(deploy("man/weir.1")) as f:
+        text = f.read()
     verbs, options = words_of_help(weir_binary)
-    assert {"check", "plugins", "help"} <= verbs
-    assert not [v for v in verbs if not re.search(rf"\b{v}\b", text)]
-    in_man = {"--" + m for m in re.findall(r"Fl -([a-z-]+)", text)} | {"--" + m for m in re.findall(r", -([a-z-]+)", text)}
-    assert not [o for o in options if o not in text and o not in in_man]
+    assert not verbs - set(re.findall(r"Cm ([a-z-]+)", text))
+    assert not options - {"--" + o for o in re.findall(r"(?:Fl|,) -([a-z-]+)", text)}
 
 
 def test_bash_completion(weir_binary):
-    script = f"""
-        . {deploy("completion/weir.bash")}
-        complete_words() {{ COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _weir "$1"; echo "${{COMPREPLY[*]}}"; }}
-        complete_words weir ch
-        complete_words weir --dry
-        complete_words {weir_binary} help elasticsearch_da
-    """
-    assert run("bash", "-c", script).split() == ["check", "--dry-run", "elasticsearch_data_stream"]
+    def completed(*words):
+        script = f'. {deploy("completion/weir.bash")}; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _weir "$1"; echo "${{COMPREPLY[*]}}"'
+        return run("bash", "-c", script, "bash", weir_binary, *words).split()
+    verbs, options = words_of_help(weir_binary)
+    assert set(completed("")) == verbs and set(completed("--")) == options
+    assert completed("ch") == ["check"] and completed("--dry") == ["--dry-run"]
+    assert completed("help", "elasticsearch_da") == ["elasticsearch_data_stream"]
+    assert completed("deadletter", "re") == ["replay"] and completed("setup-es", "--ov") == ["--overwrite"]
 
 
 def test_scripts():
