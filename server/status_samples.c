@@ -126,7 +126,7 @@ static void on_timer(evutil_socket_t fd, short events, void *arg)
 	(void)events;
 	tick_rates(s, (double)(now - s->last_ns) / 1e9);
 	s->last_ns = now;
-	if (++s->ticks % HISTORY_STEP_S == 0)
+	if (s->ticks++ % HISTORY_STEP_S == 0)
 		add_sample(s, now);
 }
 
