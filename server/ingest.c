@@ -444,7 +444,13 @@ void ingest_error(struct ingest *in, const char *plugin_id, const struct batch *
 		return;
 	}
 	struct batch one = {.tag = b->tag, .entries = entry, .count = 1, .received_ns = b->received_ns};
-	batch_part_key(b, entry, one.key);
+	struct batch part = *b;
+	uint8_t place[4];
+	/* Equal events of one batch that fail are still several. */
+	be32_put(place, in->failed);
+	batch_part_key(&part, span_str(plugin_id), part.key);
+	batch_part_key(&part, span_of(place, sizeof place), part.key);
+	batch_part_key(&part, entry, one.key);
 	in->in_error = true; /* what fails on the way of errors must not come back to it */
 	ingest_route(in, r, &one);
 	in->in_error = false;

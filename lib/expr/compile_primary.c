@@ -28,6 +28,7 @@ static void *refuse_word(struct compiler *p, size_t at, struct span word)
 		{"sleep", "a sleep would hold up all records"},
 		{"system", "expressions start no programs"},
 		{"exec", "expressions start no programs"},
+		{"open", "expressions touch no files"},
 		{"eval", "weir evaluates no text"},
 		{"instance_eval", "weir evaluates no text"},
 		{"__send__", "fields are read with record[...]"},

@@ -226,3 +226,27 @@ def test_names_and_shapes(weir):
         ids.append([e.pop("_hash") for e in found[3:]])
         assert found[3:] == [{"k8s_io/app/a_b/0": 1, "k8s_io/app/a_b/1/c_d": 2}, {"n": 1}, {"n": 1}]
     assert ids[0] == ids[1] and len(set(ids[0])) == 3
+
+
+def test_equal_events_that_fail_stay_two(weir, fake_es, prefix):
+    """Events on their way to @ERROR have identities of their own, also where they are equal in all."""
+    w = weir(ELASTICSEARCH.replace("<match **>", """
+<filter **>
+  @type record_transformer
+  enable_ruby true
+  <record>
+    x ${record["a"]["b"]}
+  </record>
+</filter>
+<match **>
+  @type null
+</match>
+<label @ERROR>
+<match **>""") + "</label>", es_url=fake_es.url, prefix=prefix)
+    with Connection(w.port) as c:
+        c.send(encode("packed", "app", [(T, {"n": 1}), (T, {"n": 1}), (T, {"n": 2})], "one"))
+        assert c.ack() == "one"
+    wait_until(lambda: len(fake_es.documents()) >= 2, 20, w.log_tail)
+    wait_until(lambda: w.metrics().sum("weir_output_indexed_events_total", plugin_id="es")
+               + w.metrics().sum("weir_output_already_there_events_total", plugin_id="es") == 3, 20, w.log_tail)
+    assert sorted(d["n"] for d in fake_es.documents().values()) == [1, 1, 2]
