@@ -65,7 +65,8 @@ def scenarios():
     import kills
     import servers
     import storage
-    return {**kills.SCENARIOS, **delivery.SCENARIOS, **storage.SCENARIOS, **servers.SCENARIOS}
+    import system
+    return {**kills.SCENARIOS, **delivery.SCENARIOS, **storage.SCENARIOS, **system.SCENARIOS, **servers.SCENARIOS}
 
 
 def report(done):

@@ -1,4 +1,4 @@
-"""Short forms of the fault campaigns (test/faults): 50 kills, stops under load, a full disk. FAULTS_SEED repeats a failure."""
+"""Short forms of the fault campaigns (test/faults): 50 kills, stops under load, clocks, disks and memory. FAULTS_SEED repeats a failure."""
 import os
 import sys
 
@@ -10,6 +10,8 @@ import campaign  # noqa: E402
 
 SHORT = {"kill-random": 0.028, "kill-points": 0.05, "sigterm": 0.05}
 LONGER = {"disk-full": 0.05}
+# What is put between weir and the system does not go together with sanitizers.
+UNDER_A_SHIM = {"clock": 0.2, "sync-fails": 0.05, "no-memory": 0.02, "slow-senders": 0.1}
 
 
 def run(name, scale, folder):
@@ -23,6 +25,12 @@ def run(name, scale, folder):
 @pytest.mark.parametrize("name", SHORT)
 def test_campaign(name, tmp_path):
     run(name, SHORT[name], tmp_path)
+
+
+@pytest.mark.skipif(os.environ.get("WEIR_VARIANT", "release") != "release", reason="for the release build")
+@pytest.mark.parametrize("name", UNDER_A_SHIM)
+def test_campaign_under_a_shim(name, tmp_path):
+    run(name, UNDER_A_SHIM[name], tmp_path)
 
 
 @pytest.mark.slow

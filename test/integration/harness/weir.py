@@ -85,7 +85,7 @@ class Weir:
         self.binary = os.environ.get("WEIR_BIN", os.path.join(ROOT, "build/weir"))
         self.allowed = []
         self.process = None
-        self.arguments, self.env = [], {}
+        self.launcher, self.arguments, self.env = [], [], {}
         self.configure(config)
 
     def configure(self, config):
@@ -116,7 +116,7 @@ class Weir:
         open(self.log_path, "a").close()
         env = {"ASAN_OPTIONS": "exitcode=99", "TSAN_OPTIONS": "exitcode=99", "UBSAN_OPTIONS": "print_stacktrace=1",
                **os.environ, **self.env}
-        self.process = Process([self.binary, "-c", self.config_path, *self.arguments], self.log_path, env)
+        self.process = Process([*self.launcher, self.binary, "-c", self.config_path, *self.arguments], self.log_path, env)
         if wait:
             self.wait_ready(timeout)
         return self

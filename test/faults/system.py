@@ -1,0 +1,201 @@
+"""System calls that misbehave under the whole program: clocks that jump, syncs that fail or take long, memory that runs out."""
+import json
+import mmap
+import os
+import socket
+import struct
+import subprocess
+import time
+
+from fake_es import FakeES
+from delivery import load_gen
+from harness.forward import encode
+from harness.waiting import wait_until
+from oracle import Traffic, compare, drain, make_weir, refuse_planted
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+KNOBS = ("wall_offset_s", "sync_delay_us", "sync_fail_in", "alloc_fail_in", "syncs", "allocs")
+
+
+class Shim:
+    """Wraps a weir; its knobs are attributes that may be set while weir runs."""
+
+    def __init__(self, c, folder):
+        library = os.path.join(c.folder, "shim.so")
+        if not os.path.exists(library):
+            subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", library, os.path.join(HERE, "shim.c"), "-ldl"], check=True)
+        path = os.path.join(folder, "knobs")
+        with open(path, "wb") as f:
+            f.write(bytes(8 * len(KNOBS)))
+        with open(path, "r+b") as f:
+            self.__dict__["memory"] = mmap.mmap(f.fileno(), 8 * len(KNOBS))
+        # For weir alone, not for the shell that starts it.
+        self.__dict__["launcher"] = ["env", f"LD_PRELOAD={library}", f"WEIR_SHIM={path}"]
+
+    def __getattr__(self, name):
+        return struct.unpack_from("q", self.memory, 8 * KNOBS.index(name))[0]
+
+    def __setattr__(self, name, value):
+        struct.pack_into("q", self.memory, 8 * KNOBS.index(name), value)
+
+
+def shimmed(c, es, **values):
+    """A weir under a shim, not started yet."""
+    folder = c.place()
+    shim, w = Shim(c, folder), make_weir(folder, es.url, **values)
+    w.launcher = shim.launcher
+    return shim, w
+
+
+def clock(c):
+    """The wall clock jumps by an hour, to 1970, 2038 and 2106 and back: no stall, no storm, nothing lost."""
+    now = int(time.time())
+    jumps = (3600, -3600, 60 - now, 2**31 - now, 2**32 + 5 - now, 90 * 86400, 0)
+    rounds = c.times(40)
+    with FakeES() as es:
+        refuse_planted(es)
+        shim, w = shimmed(c, es, buffer="retry_forever false\nretry_timeout 1h")
+        w.start()
+        with Traffic(w.port, count=3, rate=2000, seed=c.dice.randrange(10**6)) as traffic:
+            for n in range(rounds):
+                shim.wall_offset_s = c.dice.choice(jumps) if n else jumps[2]
+                before, stored, requests = traffic.acked(), es.stored_events(), len(es.bulk_requests())
+                wait_until(lambda: traffic.acked() > before + 500, 20, lambda: f"acks go on:\n{w.log_tail()}")
+                wait_until(lambda: es.stored_events() > stored + 300, 20, lambda: f"delivery goes on:\n{w.log_tail()}")
+                assert len(es.bulk_requests()) - requests < 200, "a storm of requests"
+                if n % 5 == 4:
+                    w.kill9()
+                    w.start()
+            drain(w, es, traffic)
+        compare(c, es, traffic, rounds)
+        w.stop()
+
+
+def sync_fails(c):
+    """A sync fails with EIO and then seems to succeed: no ack of what it was for, senders repeat it, nothing is lost."""
+    rounds = c.times(40)
+    for n in range(rounds):
+        with FakeES() as es:
+            refuse_planted(es)
+            shim, w = shimmed(c, es, buffer="chunk_limit_size 256k")
+            w.start()
+            with Traffic(w.port, count=3, seed=c.dice.randrange(10**6)) as traffic:
+                for _ in range(2):  # the third within ten minutes ends the taking in
+                    shim.sync_fail_in = c.dice.randrange(1, 40)
+                    wait_until(lambda: shim.sync_fail_in == 0, 30, "a sync that fails", 0.002)
+                    before = traffic.acked()
+                    wait_until(lambda: traffic.acked() > before + 100, 30, lambda: f"acks go on:\n{w.log_tail()}")
+                if n % 2:
+                    w.kill9()
+                    w.start()
+                drain(w, es, traffic)
+            compare(c, es, traffic, 2)
+            w.stop()
+        c.progress(f"round {n + 1} of {rounds}")
+
+
+def throughput(port, seconds):
+    """Events a second with acks, and the longest wait for one in milliseconds."""
+    r = subprocess.run([load_gen(), "--port", str(port), "--connections", "4", "--chunk", "100", "--window", "64", "--rate", "100000",
+                        "--records", str(100000 * seconds)], stdout=subprocess.PIPE, text=True, check=True)
+    told = json.loads(r.stdout)
+    return told["acked"] / told["elapsed"], told["ack_ms_max"]
+
+
+def slow_disk(c):
+    """Syncs of 1, 50 and 500 ms: one group covers all that wait, so events a second stay, and the loops never block."""
+    seconds, rates = max(2, c.times(10)), {}
+    with FakeES() as es:
+        es.close_listener()
+        shim, w = shimmed(c, es)
+        w.start()
+        for delay in (1, 50, 500):
+            shim.sync_delay_us = delay * 1000
+            rate, longest = throughput(w.port, seconds)
+            begin = time.monotonic()
+            assert w.get("/healthz").status == 200
+            answered = time.monotonic() - begin
+            rates[delay] = rate
+            c.add(runs=1, acked=100000 * seconds)
+            c.note(f"{delay} ms: {rate / 1000:.0f}k events/s, acks within {longest:.0f} ms")
+            assert answered < 0.5, "the admin endpoint waits for the disk"
+        assert rates[50] >= rates[1] / 2, rates
+        shim.sync_delay_us = 0
+        w.kill9()
+
+
+def no_memory(c):
+    """The n-th allocation fails, at the start or under load: an orderly end or a refusal, never a crash, and nothing is lost."""
+    runs, ends, hits = c.times(300), {}, 0
+    with FakeES() as es:
+        refuse_planted(es)
+        shim, w = shimmed(c, es, buffer="chunk_limit_size 64k")
+        w.start()
+        with Traffic(w.port, count=3, seed=c.dice.randrange(10**6)) as traffic:
+            for _ in range(runs):
+                w.kill9()
+                shim.alloc_fail_in = int(1.2 ** c.dice.randrange(10, 48))  # from the first ones to thousands
+                w.start(wait=False)
+                try:
+                    status = w.process.popen.wait(0.5)
+                except subprocess.TimeoutExpired:
+                    status = "lives"
+                ends[status] = ends.get(status, 0) + 1
+                hits += shim.alloc_fail_in == 0
+                assert status in ("lives", 0, 1, 71), f"status {status} after allocation failure:\n{w.log_tail()}"
+            w.kill9()
+            shim.alloc_fail_in = 0
+            w.start()
+            drain(w, es, traffic)
+        compare(c, es, traffic, runs)
+        w.stop()
+    c.note(f"{hits} allocations failed; ends: " + ", ".join(f"{k} {n}" for k, n in sorted(ends.items(), key=str)))
+
+
+def deaf(port, chunks):
+    """A sender that sends and never reads its acks, until the socket takes no more. The socket, and how many chunks went out."""
+    s = socket.create_connection(("127.0.0.1", port), 5)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    s.settimeout(0.2)
+    for n in range(chunks):
+        data = encode("forward", "deaf", [(1700000000 + n, {"k": n})], f"{id(s)}-{n}" + "x" * 200)
+        try:
+            s.sendall(data)
+        except OSError:
+            break
+    return s
+
+
+def longest_ack(port, seconds):
+    r = subprocess.run([load_gen(), "--port", str(port), "--connections", "2", "--chunk", "100", "--window", "8", "--rate", "20000",
+                        "--records", str(20000 * seconds)], stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(r.stdout)["ack_ms_p99"]
+
+
+def slow_senders(c):
+    """1,000 senders that dribble or say half a message, some that never read acks: the others do not notice, memory stays."""
+    with FakeES() as es:
+        es.close_listener()
+        w = make_weir(c.place(), es.url).start()
+        alone, before = longest_ack(w.port, 2), w.rss()
+        half = encode("packed", "slow", [(1700000000, {"k": 1})], "id")
+        crowd = [socket.create_connection(("127.0.0.1", w.port), 5) for _ in range(c.times(1000))]
+        for s in crowd:
+            s.sendall(half[:len(half) // 2])
+        crowd += [deaf(w.port, 3000) for _ in range(max(2, c.times(20)))]
+        with_crowd = longest_ack(w.port, 2)
+        for n in range(len(half) // 2, len(half)):
+            for s in crowd[:10]:
+                s.sendall(half[n:n + 1])
+        grown = (w.rss() - before) >> 20
+        c.add(runs=len(crowd), acked=80000)
+        c.note(f"ack p99 alone {alone:.1f} ms, among {len(crowd)} slow ones {with_crowd:.1f} ms; memory {grown:+} MiB")
+        assert with_crowd < 2 * alone + 100, (alone, with_crowd)
+        assert grown < 64
+        for s in crowd:
+            s.close()
+        w.kill9()
+
+
+SCENARIOS = {"clock": clock, "sync-fails": sync_fails, "slow-disk": slow_disk, "no-memory": no_memory,
+             "slow-senders": slow_senders}
