@@ -373,24 +373,32 @@ static void begin(struct worker *w, void *arg)
 	h->tick = worker_tick(w, on_tick, h);
 }
 
-static void end(struct worker *w, void *release)
+static void end(struct worker *w, void *arg)
 {
-	struct held *h = release;
+	struct held *h = arg;
 	(void)w;
 	worker_untick(h->tick);
-	if (!feed_is_blocked(&h->feed)) {
-		struct ingest *in = feed_open(&h->feed);
-		for (size_t i = 0; i < h->holder_count; i++)
-			holder_tick(h->holders[i], in, true);
-		close_feed(h);
-	}
 	feed_drop(&h->feed); /* what a full buffer did not take stays in the journal */
 }
 
-void held_end(struct held *h)
+static void release(struct worker *w, void *arg)
+{
+	struct held *h = arg;
+	(void)w;
+	if (feed_is_blocked(&h->feed))
+		return;
+	struct ingest *in = feed_open(&h->feed);
+	for (size_t i = 0; i < h->holder_count; i++)
+		holder_tick(h->holders[i], in, true);
+	close_feed(h);
+}
+
+void held_end(struct held *h, bool release_all)
 {
 	if (!h || !h->worker)
 		return;
+	if (release_all)
+		worker_call(h->worker, release, h);
 	worker_call(h->worker, end, h);
 	h->worker = NULL;
 }

@@ -31,8 +31,11 @@ struct held *held_open(
 /* Gives the holders what waited, begins with time-outs in the worker's thread, and with tidying up. `source` is what late events come from. */
 bool held_start(struct held *h, struct worker *w, struct source *source, struct err *err);
 
-/* Ends input: joins and gives on everything that waits, then no more time-outs. Sources have ended; buffers still take frames. Again, or NULL: nothing. */
-void held_end(struct held *h);
+/*
+ * No more time-outs. With `release_all` everything that waits is joined and given on before; without, it waits for the next start. Sources have ended; buffers still take
+ * frames. Again, or NULL: nothing.
+ */
+void held_end(struct held *h, bool release_all);
 
 /* After all buffers that holders give to have ended. NULL is allowed. */
 void held_close(struct held *h);

@@ -112,6 +112,12 @@ void held_stream_touch(struct holder *h, struct held_stream *s)
 	stream_link(h, s);
 }
 
+/* Bytes of a stream without its events: identities are what senders make them. */
+static size_t own_bytes(const struct held_stream *s)
+{
+	return sizeof *s + 2 * s->key_len;
+}
+
 struct held_stream *held_stream_get(struct holder *h, struct span key)
 {
 	struct held_stream *s = map_get(h->streams, key);
@@ -125,6 +131,8 @@ struct held_stream *held_stream_get(struct holder *h, struct span key)
 	memcpy(s->key, key.p, key.n);
 	stream_link(h, s);
 	s->began_ns = s->touched_ns;
+	s->bytes = own_bytes(s);
+	h->bytes += s->bytes;
 	gauge_add(h->n.streams, 1);
 	return s;
 }
@@ -211,9 +219,10 @@ static void add_all(struct holder *h, struct held_stream *s, struct held_event *
 void held_stream_put_back(struct holder *h, struct held_stream *s, struct held_group *g)
 {
 	struct held_event *rest = s->first;
-	h->bytes -= s->bytes;
+	h->bytes -= s->bytes - own_bytes(s);
 	s->first = s->last = NULL;
-	s->bytes = s->count = 0;
+	s->bytes = own_bytes(s);
+	s->count = 0;
 	add_all(h, s, g->first);
 	add_all(h, s, rest);
 	g->first = NULL;

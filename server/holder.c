@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "die_at.h"
 #include "held.h"
@@ -506,11 +507,18 @@ static void settle(struct holding *t)
 	struct held_message *m = map_get(t->h->messages, key);
 	if (!m || journal(t, m))
 		return;
+	static struct log_limit limit;
 	struct held_stream *s;
+	uint64_t held;
 	while ((s = stream_of_any(map_get(t->h->messages, key)))) {
 		counter_add(t->h->n.unheld, 1);
 		leave(t, s, false);
 	}
+	if (log_allowed(&limit, 10 * NS_PER_S, &held))
+		log_warn(t->h->o.id,
+			"events cannot wait for others of their stream: the journal (`held` in weir's folder) takes "
+			"nothing, its disk is full or fails; they go on as they are",
+			LOG_B("tag", t->batch->tag), LOG_U("held_back", held));
 }
 
 static struct holding holding_begin(struct holder *h, struct ingest *in, const struct batch *b, struct buf *out)

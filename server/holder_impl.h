@@ -18,7 +18,7 @@ struct held_stream {
 	struct held_stream *older, *newer; /* in the order of their latest events */
 	struct held_event *first, *last;
 	unsigned count;
-	size_t bytes;
+	size_t bytes; /* its own and its events' */
 	int64_t state;
 	int64_t began_ns, touched_ns; /* monotonic */
 	size_t key_len;

@@ -199,7 +199,7 @@ static void end_input(struct server *s)
 	for (size_t i = 0; i < n && i < s->sources_started; i++)
 		v[i]->plugin->input->end(v[i]);
 	s->sources_started = 0;
-	held_end(s->held);
+	held_end(s->held, false);
 	dead_service_stop(s->dead_service); /* what it replays goes into buffers */
 	s->dead_service = NULL;
 	each_output(s, flow_end_input);
@@ -530,7 +530,7 @@ static void stop(struct server *s)
 		v[i]->plugin->input->stop(v[i]);
 		v[i]->plugin->input->end(v[i]);
 	}
-	held_end(s->held);
+	held_end(s->held, false);
 	admin_free(s->admin);
 	rpc_stop(s->rpc);
 	server_status_free(s->status);

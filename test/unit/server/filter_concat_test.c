@@ -110,9 +110,9 @@ static void joined(void **state)
 		assert_non_null(r.m.f.self);
 		held_script(&r, cases[i].script);
 		const char *got = buf_cstr(&r.out);
-		if (strcmp(got, cases[i].want) != 0 || held_count() != cases[i].held) {
+		if (strcmp(got, cases[i].want) != 0 || held_count("concat") != cases[i].held) {
 			print_error("%s\n%s\n  got  (%zu wait)\n%s  want (%zu wait)\n%s", cases[i].conf,
-				cases[i].script, held_count(), got, cases[i].held, cases[i].want);
+				cases[i].script, held_count("concat"), got, cases[i].held, cases[i].want);
 			bad++;
 		}
 		held_end_run(&r);
@@ -137,7 +137,7 @@ static void late_errors(void **state)
 	filter_texts = &texts;
 	holder_tick(held_holder, NULL, true);
 	assert_string_equal(buf_cstr(&errors), "concat_timeout");
-	assert_int_equal(held_count(), 0);
+	assert_int_equal(held_count("concat"), 0);
 	held_end_run(&r);
 	buf_free(&errors);
 	buf_free(&texts);
@@ -154,11 +154,11 @@ static void again(void **state)
 		held_add(&r, "{\"m\":\"b\"}", 9);
 		held_give(&r, 77);
 		held_clear(&r);
-		assert_int_equal(held_count(), 3);
+		assert_int_equal(held_count("concat"), 3);
 	}
 	held_script(&r, "{\"m\":\"s2\"}\n");
 	assert_string_equal(buf_cstr(&r.out), "+ 5 {\"m\":\"s1\\na\\nb\"}\n");
-	assert_int_equal(held_count(), 1);
+	assert_int_equal(held_count("concat"), 1);
 	held_end_run(&r);
 }
 
@@ -187,7 +187,7 @@ static void failed(void **state)
 		if (!i)
 			txn_fail(&t, 5);
 		txn_release(&t);
-		assert_int_equal(held_count(), i ? 1 : 3);
+		assert_int_equal(held_count("concat"), i ? 1 : 3);
 	}
 	assert_string_equal(buf_cstr(&r.out), "+ 3 {\"m\":\"s1\\na\\nb\"}\n+ 5 {\"m\":\"s1\\na\\nb\"}\n");
 	held_script(&r, "{\"m\":\"s3\"}\n");
@@ -205,7 +205,7 @@ static void shut(void **state)
 	held_journal_shut = true;
 	held_script(&r, "{\"m\":\"a\"}\n{\"m\":\"s2\"}\n{\"m\":\"b\"}\n");
 	assert_string_equal(buf_cstr(&r.out), "+ 2 {\"m\":\"s1\\na\"}\n4 {\"m\":\"s2\\nb\"}\n");
-	assert_int_equal(held_count(), 0);
+	assert_int_equal(held_count("concat"), 0);
 	held_end_run(&r);
 }
 
@@ -221,14 +221,14 @@ static void bounded(void **state)
 		held_add(&r, "{\"m\":\"x\"}", 9);
 	held_give(&r, 80);
 	held_clear(&r);
-	assert_int_equal(held_count(), 6); /* what comes after that waits for the end, as before */
+	assert_int_equal(held_count("concat"), 6); /* what comes after that waits for the end, as before */
 	for (unsigned i = 0; i < HOLDER_STREAMS + 100; i++) {
 		int n = snprintf(text, sizeof text, "{\"m\":\"s\",\"p\":%u}", i);
 		held_add(&r, text, (size_t)n);
 	}
 	held_give(&r, 81);
 	held_clear(&r);
-	assert_int_equal(held_count(), HOLDER_STREAMS);
+	assert_int_equal(held_count("concat"), HOLDER_STREAMS);
 	char *labels = metrics_labels("plugin_id", "p", "type", "concat", NULL);
 	assert_int_equal(counter_get(metrics_counter(held_metrics, "weir_held_early_total", labels, "")), 102);
 	mem_free(labels);

@@ -181,13 +181,34 @@ void batch_part_key(const struct batch *b, struct span what, uint8_t key[FRAME_K
 /* ---- running it ---- */
 
 struct held_run {
-	struct made_filter m;
+	struct made_filter m; /* a filter, or */
+	struct output o;      /* an output: its plugin is NULL if it is none */
 	struct counter filter_out;
 	struct buf out, message;
 	uint32_t count, second, number; /* events and time of the message, number of the message */
 };
 
-static inline void held_begin_run(struct held_run *r, const struct plugin *filter, const char *conf)
+static inline void make_output(struct held_run *r, const struct plugin *plugin, const char *inner)
+{
+	static const struct conf_rules rules;
+	char *text = mem_printf("<match **>\n@type %s\n%s\n</match>\n", plugin->name, inner);
+	read_section(&r->m.s, text);
+	mem_free(text);
+	filter_report = &r->m.s.report;
+	r->o = (struct output){.plugin = plugin, .id = mem_strdup("p")};
+	r->o.conf = conf_make(plugin->schema, r->m.s.section, &rules, filter_report);
+	r->o.self = plugin->output->create(&r->o, NULL);
+}
+
+static inline void free_output(struct held_run *r)
+{
+	r->o.plugin->output->destroy(r->o.self);
+	conf_free(r->o.plugin->schema, r->o.conf);
+	mem_free(r->o.id);
+	free_section(&r->m.s);
+}
+
+static inline void held_begin_run(struct held_run *r, const struct plugin *plugin, const char *conf)
 {
 	held_metrics = metrics_new();
 	held_journal = map_new();
@@ -197,13 +218,20 @@ static inline void held_begin_run(struct held_run *r, const struct plugin *filte
 	buf_init(&r->out, 1 << 24);
 	buf_init(&r->message, 1 << 24);
 	held_out = &r->out;
-	make_filter(&r->m, filter, conf);
+	if (plugin->output) {
+		make_output(r, plugin, conf);
+		return;
+	}
+	make_filter(&r->m, plugin, conf);
 	r->m.f.n.out = &r->filter_out;
 }
 
 static inline void held_end_run(struct held_run *r)
 {
-	free_filter(&r->m);
+	if (r->o.plugin)
+		free_output(r);
+	else
+		free_filter(&r->m);
 	buf_free(&r->out);
 	buf_free(&r->message);
 	map_free(held_journal, NULL);
@@ -223,9 +251,13 @@ static inline void held_add(struct held_run *r, const char *json, size_t n)
 /* Gives the message that was collected; `number` tells it from others, and its repetition by. */
 static inline void held_give(struct held_run *r, uint32_t number)
 {
-	struct batch b = {.tag = SPAN_LIT("t"), .entries = buf_span(&r->message), .count = r->count};
+	struct batch b = {.tag = SPAN_LIT("p.t"), .entries = buf_span(&r->message), .count = r->count};
 	struct buf out;
 	be32_put(b.key, number);
+	if (r->o.plugin) {
+		r->o.plugin->output->emit(&r->o, NULL, &b);
+		return;
+	}
 	buf_init(&out, 1 << 24);
 	b.count = r->m.f.plugin->filter->apply(&r->m.f, NULL, &b, &out);
 	b.entries = buf_span(&out);
@@ -256,9 +288,9 @@ static inline void held_script(struct held_run *r, const char *script)
 }
 
 /* Events that wait; they are all in the journal. */
-static inline size_t held_count(void)
+static inline size_t held_count(const char *type)
 {
-	char *labels = metrics_labels("plugin_id", "p", "type", "concat", NULL);
+	char *labels = metrics_labels("plugin_id", "p", "type", type, NULL);
 	size_t n = (size_t)gauge_get(metrics_gauge(held_metrics, "weir_held_events", labels, ""));
 	mem_free(labels);
 	assert_int_equal(n, map_count(held_journal));
