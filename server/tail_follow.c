@@ -210,7 +210,7 @@ static struct tail_entry *find_entry(struct tail *t, const char *path, const str
 	*known = false;
 	for (size_t i = n; i-- > 0;) {
 		bool here = strcmp(v[i]->path, path) == 0;
-		*known |= here;
+		*known |= here && v[i]->at.inode; /* fluentd writes 0 before it has opened a file */
 		if (!is_about(t, v[i], path, st, born))
 			continue;
 		if (here)

@@ -21,6 +21,7 @@
 #define COLUMNS	     6u /* behind the path */
 #define LINE_TAIL    (COLUMNS * 17u + 1)
 #define UNWATCHED    UINT64_MAX
+#define DROPPED_MAX  1000u /* and as many as there are entries: then the file is written anew */
 #define LOG_EVERY_NS (10 * NS_PER_S)
 
 struct tail_pos {
@@ -30,6 +31,7 @@ struct tail_pos {
 	off_t size;
 	struct tail_entry **v;
 	size_t n, cap;
+	size_t dropped; /* lines in the file that are no entries any more */
 	struct log_limit log_write;
 };
 
@@ -148,6 +150,7 @@ void tail_pos_compact(struct tail_pos *p)
 	if (!ok)
 		complain(p, "compact", errno);
 	p->size = (off_t)all.n;
+	p->dropped = 0;
 	buf_free(&all);
 }
 
@@ -211,6 +214,8 @@ void tail_pos_drop(struct tail_pos *p, struct tail_entry *e)
 	e->at.pos = UNWATCHED;
 	tail_pos_put(p, e);
 	free_entry(p, i);
+	if (++p->dropped > DROPPED_MAX + p->n)
+		tail_pos_compact(p);
 }
 
 void tail_pos_sync(struct tail_pos *p)

@@ -51,7 +51,7 @@ size_t tail_pos_entries(const struct tail_pos *p, struct tail_entry *const **v);
 struct tail_entry *tail_pos_add(struct tail_pos *p, const char *path, const struct tail_place *at);
 /* Writes e->at. A failure is logged and counted on: the next put tries again. */
 void tail_pos_put(struct tail_pos *p, struct tail_entry *e);
-/* The entry is no more. */
+/* The entry is no more. Now and then the file is written anew without such lines. */
 void tail_pos_drop(struct tail_pos *p, struct tail_entry *e);
 
 void tail_pos_sync(struct tail_pos *p);

@@ -335,6 +335,16 @@ def test_takes_over_from_fluentd(run, logs):
     assert "a line of the pos_file is none" in w.log()
 
 
+def test_file_that_fluentd_has_not_opened(run, logs):
+    """It stands in fluentd's file with zeros: read from its end, like one that is not there."""
+    append(logs / "app.log", "old\n")
+    (logs.parent / "pos").write_text(f"{logs}/app.log\t{0:016x}\t{0:016x}\n")
+    w = run(head="false")
+    w.wait_log("following tail of a file")
+    append(logs / "app.log", "new\n")
+    assert messages(wait_events(w, 1)) == ["new"]
+
+
 def test_goes_back_to_fluentd(run, logs):
     """fluentd rewrites its file with three columns, and changes positions in place."""
     append(logs / "app.log", "a\nb\n")

@@ -208,6 +208,23 @@ static void test_pos_changes(void **state)
 	tail_pos_close(p);
 }
 
+static void test_pos_stays_small(void **state)
+{
+	struct err err;
+	struct stat st;
+	(void)state;
+	struct tail_pos *p = tail_pos_open("small", "t", &err);
+	assert_non_null(p);
+	tail_pos_add(p, "/kept", &(struct tail_place){.pos = 1, .inode = 2, .generation = 7, .born_ns = 8, .time_ns = 9});
+	for (unsigned i = 0; i < 5000; i++)
+		tail_pos_drop(p, tail_pos_add(p, "/a", &(struct tail_place){0}));
+	assert_int_equal(stat("small", &st), 0);
+	assert_in_range(st.st_size, 1, 1100 * 110);
+	tail_pos_compact(p);
+	assert_file("small", ROW("/kept", "0000000000000001", "0000000000000002") WEIR_COLUMNS);
+	tail_pos_close(p);
+}
+
 static void test_pos_refused(void **state)
 {
 	struct err err;
@@ -307,6 +324,7 @@ int main(void)
 		cmocka_unit_test(test_split),
 		cmocka_unit_test(test_pos_load),
 		cmocka_unit_test(test_pos_changes),
+		cmocka_unit_test(test_pos_stays_small),
 		cmocka_unit_test(test_pos_refused),
 		cmocka_unit_test(test_glob),
 		cmocka_unit_test(test_glob_folder),
