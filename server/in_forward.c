@@ -1,6 +1,7 @@
 /* in_forward.c: <source> @type forward and @type unix: sockets to sessions (forward_session.h). */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "certificate.h"
 #include "forward_conf.h"
 #include "forward_session.h"
 #include "listener.h"
@@ -21,6 +22,7 @@ struct in_forward {
 	struct source *source;
 	struct forward_security security;
 	SSL_CTX *tls;
+	struct certificate *certificate; /* NULL = no TLS */
 	struct server *server;
 	struct listener *listener;
 	struct event *udp;
@@ -167,6 +169,7 @@ static void destroy(void *self)
 	struct in_forward *f = self;
 	if (!f)
 		return;
+	certificate_unwatch(f->certificate);
 	SSL_CTX_free(f->tls);
 	mem_free((void *)(uintptr_t)f->security.users);
 	mem_free((void *)(uintptr_t)f->security.clients);
@@ -190,6 +193,7 @@ static void *create(struct source *s, struct builder *b)
 		make_security(f, c->security.v[0], builder_report(b));
 	if (transport_is_tls(t) && !(f->tls = transport_tls_context(t, &err)))
 		conf_report_add(builder_report(b), CONF_ERROR, t->common.pos, "%s", err.text);
+	f->certificate = certificate_watch(builder_metrics(b), s->id, f->tls);
 	return f;
 }
 

@@ -2,6 +2,7 @@
 #include "admin.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "certificate.h"
 #include "plugin.h"
 #include "pipeline.h"
 #include "server.h"
@@ -91,6 +92,7 @@ static const struct conf_schema schema = {
 struct prometheus {
 	const struct prometheus_conf *conf;
 	SSL_CTX *tls;
+	struct certificate *certificate; /* NULL = no TLS */
 	struct metrics *metrics;
 	struct admin *admin;
 };
@@ -100,6 +102,7 @@ static void destroy(void *self)
 	struct prometheus *s = self;
 	if (!s)
 		return;
+	certificate_unwatch(s->certificate);
 	SSL_CTX_free(s->tls);
 	mem_free(s);
 }
@@ -113,6 +116,7 @@ static void *create(struct source *source, struct builder *b)
 	s->conf = c;
 	if (transport_is_tls(t) && !(s->tls = transport_tls_context(t, &err)))
 		conf_report_add(builder_report(b), CONF_ERROR, t->common.pos, "%s", err.text);
+	s->certificate = certificate_watch(builder_metrics(b), source->id, s->tls);
 	return s;
 }
 

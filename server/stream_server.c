@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "certificate.h"
 #include "ingest.h"
 #include "listener.h"
 #include "server.h"
@@ -17,6 +18,7 @@ struct stream_server {
 	struct conn_group *groups[INGEST_MAX_WORKERS]; /* each touched by its worker only */
 	_Atomic unsigned connections;
 	struct counter *accepted, *refused;
+	struct certificate *certificate; /* NULL = no TLS */
 	struct log_limit log_full;
 	int64_t drain_until_ns;
 };
@@ -32,6 +34,7 @@ struct stream_server *stream_server_new(
 	s->refused = metrics_counter(m, "weir_source_connections_refused_total", labels,
 		"Connections over max_connections, or from peers that are not let in.");
 	mem_free(labels);
+	s->certificate = certificate_watch(m, c->id, c->tls);
 	return s;
 }
 
@@ -39,6 +42,7 @@ void stream_server_free(struct stream_server *s)
 {
 	if (!s)
 		return;
+	certificate_unwatch(s->certificate);
 	SSL_CTX_free(s->conf.tls);
 	mem_free(s);
 }
