@@ -199,7 +199,7 @@ static void end_input(struct server *s)
 	for (size_t i = 0; i < n && i < s->sources_started; i++)
 		v[i]->plugin->input->end(v[i]);
 	s->sources_started = 0;
-	held_end(s->held, false);
+	held_end(s->held, true);
 	dead_service_stop(s->dead_service); /* what it replays goes into buffers */
 	s->dead_service = NULL;
 	each_output(s, flow_end_input);
