@@ -304,6 +304,6 @@ def test_wrong_metrics(tmp_path):
         assert code == 1 and text.count(": error: ") == len(wrong), text
         for _, message in wrong:
             assert message in text, text
-    code, text = check(tmp_path, FORWARD + "<source>\n @type prometheus_monitor\n <labels>\n a ${tag}\n </labels>\n</source>"
+    code, text = check(tmp_path, FORWARD + "<source>\n @type prometheus_monitor\n <labels>\n a ${tag}\n </labels>\n</source>\n"
                        "<source>\n @type prometheus\n <ssl>\n enable true\n </ssl>\n</source>")
     assert code == 1 and "nothing of records" in text and "write <transport tls>" in text
