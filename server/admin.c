@@ -344,6 +344,8 @@ static void on_stream_gone(struct evhttp_connection *evcon, void *arg)
 	struct admin_stream *s = arg;
 	(void)evcon;
 	s->on_gone(s->arg);
+	if (!evhttp_request_get_connection(s->ev))
+		evhttp_request_free(s->ev); /* evhttp lets go of what is not answered yet, except at its own end */
 	mem_free(s);
 }
 

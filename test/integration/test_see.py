@@ -186,6 +186,7 @@ def test_health(weir, fake_es):
         assert w.get("/readyz").text == "the buffer of away takes nothing: it is full\n"
         assert w.get("/healthz").status == 200 and output(status(w), "away")["state"] == "full"
         assert tool(w, "status").returncode == 2
+    w.kill9()  # it would wait for those that wait for room
     silent.close()
 
 
