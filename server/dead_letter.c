@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "dead_event.h"
 #include "dead_samples.h"
 #include "durable.h"
 #include "ingest.h"
@@ -11,14 +12,21 @@
 
 #include <msgpack.h>
 #include <errno.h>
+#include <pthread.h>
 
-#define TEXT_MAX 1024u /* bytes of Elasticsearch's sentence that are kept */
+#define TELL_NS	 (10 * NS_PER_S) /* between samples in the log */
+#define TAP_MAX	 (16u << 20)	 /* bytes of one list as events */
+#define TEXT_MAX 1024u		 /* bytes of Elasticsearch's sentence that are kept */
 
 struct dead_letters {
 	struct buffer *buffer;
 	struct metrics *metrics;
 	struct dead_samples *samples; /* NULL = nobody looks */
-	_Atomic uint64_t total;	      /* events */
+	struct log_limit log;
+	pthread_mutex_t tap_lock;
+	dead_letters_tapper *tapper; /* NULL = none */
+	void *tap_arg;
+	_Atomic uint64_t total; /* events */
 };
 
 static int pack_write(void *data, const char *p, size_t n)
@@ -107,6 +115,7 @@ struct dead_letters *dead_letters_open(const char *path, uint64_t limit_bytes, b
 	struct dead_letters *d = mem_zalloc(sizeof *d);
 	d->buffer = b;
 	d->metrics = m;
+	pthread_mutex_init(&d->tap_lock, NULL);
 	d->samples = ingest_hub_watch(hub) ? ingest_hub_watch(hub)->dead_samples : NULL;
 	return d;
 }
@@ -116,6 +125,7 @@ void dead_letters_close(struct dead_letters *d)
 	if (!d)
 		return;
 	buffer_close(d->buffer);
+	pthread_mutex_destroy(&d->tap_lock);
 	mem_free(d);
 }
 
@@ -124,32 +134,97 @@ struct buffer *dead_letters_buffer(struct dead_letters *d)
 	return d->buffer;
 }
 
-static struct counter *counter_of(struct dead_letters *d, const char *plugin, const char *reason)
-{
-	char *labels = metrics_labels("plugin_id", plugin, "reason", reason, NULL);
-	struct counter *c = metrics_counter(d->metrics, "weir_dead_letter_events_total", labels,
-		"Events that were given up and kept as dead letters, by reason.");
-	mem_free(labels);
-	return c;
-}
-
-void dead_letters_count(struct dead_letters *d, const char *plugin, const char *reason, uint64_t events)
-{
-	counter_add(counter_of(d, plugin, reason), events);
-	atomic_fetch_add(&d->total, events);
-}
-
 uint64_t dead_letters_total(const struct dead_letters *d)
 {
 	return atomic_load(&d->total);
 }
 
-void dead_letters_sample(struct dead_letters *d, const struct frame *f)
+/* ---- those who look -------------------------------------------------------------------------------------------------- */
+
+void dead_letters_tap(struct dead_letters *d, dead_letters_tapper *tapper, void *arg)
 {
-	dead_samples_add(d->samples, f);
+	pthread_mutex_lock(&d->tap_lock);
+	d->tapper = tapper;
+	d->tap_arg = arg;
+	pthread_mutex_unlock(&d->tap_lock);
 }
 
-/* ---- burial ---------------------------------------------------------------------------------------------------- */
+static bool has_tap(struct dead_letters *d)
+{
+	pthread_mutex_lock(&d->tap_lock);
+	bool has = d->tapper != NULL;
+	pthread_mutex_unlock(&d->tap_lock);
+	return has;
+}
+
+/* Frames as events; their number. Empty if nobody wants them. */
+static uint32_t make_events(struct dead_letters *d, const struct frame *list, struct buf *entries)
+{
+	uint32_t n = 0;
+	buf_init(entries, TAP_MAX);
+	if (has_tap(d))
+		for (const struct frame *f = list; f; f = f->next)
+			n += dead_event_put(entries, f);
+	return n;
+}
+
+static void give_events(struct dead_letters *d, struct buf *take_entries, uint32_t n)
+{
+	pthread_mutex_lock(&d->tap_lock);
+	bool take = n && !take_entries->failed && d->tapper;
+	if (take)
+		d->tapper(d->tap_arg, take_entries, n);
+	pthread_mutex_unlock(&d->tap_lock);
+	if (!take)
+		buf_free(take_entries);
+}
+
+static void tell(struct dead_letters *d, const struct frame *f, const struct counter *c)
+{
+	struct dead_letter_view why;
+	uint64_t held;
+	bool allowed = log_allowed(&d->log, TELL_NS, &held);
+	if (!allowed && counter_get(c))
+		return; /* it is not the first of its kind */
+	dead_letter_read(frame_info(f), &why);
+	char *plugin = mem_strndup(why.plugin.p, why.plugin.n);
+	log_warn(plugin,
+		"an event was rejected for good: it is kept as a dead letter, the others go on; `weir deadletter` "
+		"lists "
+		"and replays them",
+		LOG_U("status", why.status), LOG_B("reason", why.reason), LOG_B("field", dead_event_field(why.text)),
+		LOG_B("error", why.text), LOG_B("tag", frame_tag(f)), LOG_B("index", why.index),
+		LOG_U("held_back", allowed ? held : 0));
+	mem_free(plugin);
+}
+
+static struct counter *counter_of(struct dead_letters *d, const struct frame *f)
+{
+	struct dead_letter_view v;
+	dead_letter_read(frame_info(f), &v);
+	char *plugin = mem_strndup(v.plugin.p, v.plugin.n), *reason = mem_strndup(v.reason.p, v.reason.n);
+	char *labels = metrics_labels("plugin_id", plugin, "reason", reason, NULL);
+	struct counter *c = metrics_counter(d->metrics, "weir_dead_letter_events_total", labels,
+		"Events that were given up and kept as dead letters, by reason.");
+	mem_free(labels);
+	mem_free(plugin);
+	mem_free(reason);
+	return c;
+}
+
+void dead_letters_note(struct dead_letters *d, const struct frame *f)
+{
+	struct counter *c = counter_of(d, f);
+	struct buf entries;
+	dead_samples_add(d->samples, f);
+	tell(d, f, c);
+	counter_add(c, f->count);
+	atomic_fetch_add(&d->total, f->count);
+	uint32_t n = make_events(d, f, &entries);
+	give_events(d, &entries, n);
+}
+
+/* ---- burial ---------------------------------------------------------------------------------------------------------- */
 
 /* The counters of a list's frames, found before the list is given away, added to once it is durable. */
 struct tally {
@@ -165,17 +240,14 @@ static struct tally *count_up(struct dead_letters *d, const struct frame *list, 
 	struct tally *tally = mem_array(frames, sizeof *tally);
 	*n = 0;
 	for (const struct frame *f = list; f; f = f->next) {
-		struct dead_letter_view v;
-		dead_letter_read(frame_info(f), &v);
-		char *plugin = mem_strndup(v.plugin.p, v.plugin.n), *reason = mem_strndup(v.reason.p, v.reason.n);
-		struct counter *c = counter_of(d, plugin, reason);
-		mem_free(plugin);
-		mem_free(reason);
+		struct counter *c = counter_of(d, f);
 		size_t i = 0;
 		while (i < *n && tally[i].counter != c)
 			i++;
-		if (i == *n)
+		if (i == *n) {
+			tell(d, f, c);
 			tally[(*n)++] = (struct tally){.counter = c};
+		}
 		tally[i].events += f->count;
 	}
 	return tally;
@@ -185,14 +257,17 @@ bool dead_letters_bury(struct dead_letters *d, struct frame *list, struct err *e
 {
 	size_t tallies;
 	struct tally *tally = count_up(d, list, &tallies);
+	struct buf events;
 	for (const struct frame *f = list; f; f = f->next)
-		dead_letters_sample(d, f);
+		dead_samples_add(d->samples, f);
+	uint32_t n = make_events(d, list, &events);
 	bool ok = durable_append(d->buffer, list, (struct span){0}, 0, err);
 	for (size_t i = 0; i < tallies && ok; i++) {
 		counter_add(tally[i].counter, tally[i].events);
 		atomic_fetch_add(&d->total, tally[i].events);
 	}
 	mem_free(tally);
+	give_events(d, &events, ok ? n : 0);
 	if (!ok && err->code == EAGAIN)
 		return err_set(err, "the store of dead letters is full or its disk fails: look at what is in it with "
 				    "`weir deadletter ls`, then replay or drop it");

@@ -42,13 +42,20 @@ struct dead_letters *dead_letters_open(const char *path, uint64_t limit_bytes, b
 void dead_letters_close(struct dead_letters *d); /* NULL is allowed */
 struct buffer *dead_letters_buffer(struct dead_letters *d);
 
-/* Counts and, for the first of each reason and then at times, tells a sample in the log. Any thread. */
-void dead_letters_count(struct dead_letters *d, const char *plugin, const char *reason, uint64_t events);
+/*
+ * A frame that is on its way into the store without anybody waiting: counts it and shows it to those who look; the first of each reason, and then one at times, is a sample
+ * in the log. Any thread.
+ */
+void dead_letters_note(struct dead_letters *d, const struct frame *f);
 
 /* How many events became dead letters since the start. Any thread. */
 uint64_t dead_letters_total(const struct dead_letters *d);
-/* Shows the frame to those who look (dead_samples.h). Any thread. */
-void dead_letters_sample(struct dead_letters *d, const struct frame *f);
+/*
+ * Who gets what was given up as events too (dead_event.h): called by the threads that give up, with msgpack entries that it takes, one at a time. NULL: nobody; once
+ * that has returned the one before is not called any more.
+ */
+typedef void dead_letters_tapper(void *arg, struct buf *take_entries, uint32_t events);
+void dead_letters_tap(struct dead_letters *d, dead_letters_tapper *tapper, void *arg);
 
 /*
  * For flush threads: stores the frames (made with frame_new(FRAME_DEAD, ...)) and waits until they are durable. False: they are not; err. Takes

@@ -29,7 +29,7 @@ struct elasticsearch {
 		struct gauge *limit;
 	} n;
 	struct histogram *latency, *age;
-	struct log_limit log_reject, log_hold, log_split, log_progress;
+	struct log_limit log_hold, log_split, log_progress;
 };
 
 /* What one request has come to; counted when all of it was answered. */

@@ -17,18 +17,11 @@
 
 static void bury(struct flusher *t, const struct frame_view *f, struct span entry, const struct dead_letter *why)
 {
-	struct elasticsearch *es = t->es;
 	struct buf info;
-	uint64_t held;
 	buf_init(&info, DEAD_LETTER_INFO_MAX);
 	dead_letter_info(&info, why);
 	struct frame *d = frame_new(FRAME_DEAD, f->tag, buf_span(&info), entry.n);
 	buf_free(&info);
-	if (log_allowed(&es->log_reject, 10 * NS_PER_S, &held))
-		log_warn(es->output->id,
-			"an event was rejected for good: it is kept as a dead letter, the others go on",
-			LOG_U("status", why->status), LOG_S("reason", why->reason), LOG_S("error", why->text),
-			LOG_B("tag", f->tag), LOG_U("held_back", held));
 	if (!d)
 		return; /* counted as missing by bury_all */
 	if (entry.n)

@@ -404,9 +404,8 @@ static void dead(struct ingest *in, struct span tag, struct span raw, uint32_t c
 	struct frame *f = new_frame(in, FRAME_DEAD, tag, buf_span(&info), raw, count);
 	if (f) {
 		ingest_new_key(in, f->key);
-		dead_letters_sample(in->hub->dead, f);
+		dead_letters_note(in->hub->dead, f);
 		give(in, dead_letters_buffer(in->hub->dead), f, (struct span){0}, 0);
-		dead_letters_count(in->hub->dead, why->plugin, why->reason, count);
 	}
 	buf_free(&info);
 }

@@ -216,6 +216,7 @@ static void build_all(struct builder *b, const struct conf_section *root)
 	build_rules(b, root);
 	build_workers(b, root, build_rules);
 	builder_own_log(b);
+	builder_dead_letters(b);
 	build_sources(b, root);
 	build_workers(b, root, build_sources);
 }

@@ -59,5 +59,7 @@ void builder_filter(struct builder *b, const struct conf_section *section);
 void builder_match(struct builder *b, const struct conf_section *section);
 /* The source of weir's own log, where rules ask for it. After all rules. */
 void builder_own_log(struct builder *b);
+/* Where there is a <label @DEAD_LETTER>. */
+void builder_dead_letters(struct builder *b);
 
 #endif

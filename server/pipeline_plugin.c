@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "in_dead_letters.h"
 #include "in_own_log.h"
 #include "pipeline_worker.h"
 #include "record/tag_match.h"
@@ -269,6 +270,22 @@ static unsigned own_log_levels(const struct builder *b, const struct router *lab
 	}
 	route_cache_free(cache);
 	return levels;
+}
+
+void builder_dead_letters(struct builder *b)
+{
+	const struct router *label = pipeline_router(b->pipeline, "@DEAD_LETTER", 0);
+	if (!label)
+		return;
+	struct source *s = mem_zalloc(sizeof *s);
+	s->plugin = &in_dead_letters;
+	s->conf = conf_make(in_dead_letters.schema, NULL, b->rules, b->report);
+	s->id = mem_strdup("dead_letters");
+	list_add(&b->pipeline->sources, s);
+	s->router = label;
+	s->error_router = pipeline_router(b->pipeline, "@ERROR", 0);
+	count_source(b, s);
+	s->self = s->plugin->input->create(s, b);
 }
 
 void builder_own_log(struct builder *b)

@@ -90,6 +90,11 @@ struct worker *server_file_worker(struct server *s)
 	return s->file_worker;
 }
 
+struct dead_letters *server_dead_letters(struct server *s)
+{
+	return s->dead;
+}
+
 struct metrics *server_metrics(struct server *s)
 {
 	return s->conf.metrics;

@@ -15,6 +15,7 @@
 #include "metrics/metrics.h"
 #include "worker.h"
 
+struct dead_letters;
 struct server;
 
 /* Reads the configuration and runs until it is told to end. Returns the process's exit status (sysexits.h; 0 = an orderly end, 1 = configuration). */
@@ -31,6 +32,7 @@ unsigned server_worker_count(const struct server *s);
 /* A worker without connections, for inputs that read files: it alone may wait for a disk. */
 struct worker *server_file_worker(struct server *s);
 struct metrics *server_metrics(struct server *s);
+struct dead_letters *server_dead_letters(struct server *s);
 struct pipeline *server_pipeline(struct server *s);
 /* The configuration's path; NULL if it came with the command line. */
 const char *server_config_path(const struct server *s);

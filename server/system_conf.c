@@ -114,7 +114,9 @@ static const struct conf_schema dead_schema = {
 	.title = "dead letters",
 	.size = sizeof(struct system_dead_conf),
 	.params = dead_params,
-	.help = "Where events are kept that can be neither delivered nor sent back.",
+	.help = "Where events are kept that can be neither delivered nor sent back. With a `<label @DEAD_LETTER>` they "
+		"are "
+		"events `weir.dead_letter` as well, for an index of their own.",
 };
 
 #define NOT_USED(param, why)                                                                  \

@@ -1,5 +1,6 @@
 """The books of each buffer: what was ever stored is what was delivered, given up, dropped, lost, or is still there; over restarts and kills."""
 import glob
+import json
 import os
 
 import pytest
@@ -126,3 +127,43 @@ def test_overflow(weir, fake_es, prefix, action):
     books = ledger(w)
     wait_until(lambda: "there" not in ledger(w), 20, lambda: w.log_tail())
     assert es.stored_events() == ledger(w)["delivered"] == books["stored"] - books.get("dropped", 0)
+
+
+DEAD_LABEL = """
+<label @DEAD_LETTER>
+  <match **>
+    @type elasticsearch
+    @id dead_index
+    hosts {{es_url}}
+    index_name dead
+    <buffer>
+      flush_interval 0.2
+    </buffer>
+  </match>
+</label>
+"""
+
+
+def test_dead_letters_as_events(weir, fake_es, prefix):
+    """With <label @DEAD_LETTER> what was given up is also in an index of its own: why, which field, where to, and the event itself."""
+    es = fake_es
+    w = weir(ELASTICSEARCH + DEAD_LABEL, es_url=es.url, prefix=prefix)
+    es.fault(faults.item_error("text", "bad", reason="[1:9] failed to parse field [text] of type [long] in document"))
+    events = records()
+    events[7]["text"] = "bad"
+    send_events(w.port, "app", events)
+    wait_until(lambda: es.documents("dead"), 20, lambda: w.log_tail())
+    (d,) = es.documents("dead").values()
+    assert (d["destination"], d["reason"], d["field"], d["tag"], d["status"], d["events"]) == (
+        "es", "document_parsing_exception", "text", "app", 400, 1)
+    assert json.loads(d["event"])["seq"] == 7 and d["index"].startswith(prefix) and "failed to parse" in d["text"]
+    line = w.wait_log("an event was rejected for good").string
+    assert 'field="text"' in line and 'reason="document_parsing_exception"' in line
+    # One that is refused there too is a dead letter of that index, and no event any more.
+    es.fault(faults.index_error("dead", 400, "strict_dynamic_mapping_exception", "mapping set to strict"))
+    events = records(first=N)
+    events[9]["text"] = "bad"
+    send_events(w.port, "app", events)
+    wait_ledger(w, "dead_letters", stored=3, there=3)
+    assert len(es.documents("dead")) == 1
+    assert w.metrics().sum("weir_dead_letter_events_total", reason="strict_dynamic_mapping_exception") == 1
