@@ -138,9 +138,9 @@ fuzz: ## fuzz each parser for FUZZ_SECONDS (600) over its kept corpus
 	$(Q)$(MAKE) --no-print-directory VARIANT=fuzz fuzz-bin
 	$(Q)sh test/run-fuzz $(FUZZ_SECONDS) $(FUZZ_SRC:%.c=build/fuzz/%)
 
-$B/test/bench/%: $B/test/bench/%.o
+$B/test/bench/%: $B/test/bench/%.o $(LIBSERVER) $(LIBWEIR)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIBWEIR) $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(LIBSERVER) $(LIBWEIR) $(LIBS)
 
 .PHONY: bench
 bench: build/weir build/release/test/bench/load_gen build/release/test/bench/null_sink ## records per CPU-second, end to end

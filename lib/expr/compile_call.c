@@ -92,7 +92,7 @@ static bool take_block_symbol(struct compiler *p, int *symbol)
 	size_t at = p->at;
 	struct expr_node *n = NULL;
 	p->at++;
-	if (compile_peek(p, 0) != ':' || !compile_literal(p, &n)) {
+	if (compile_peek(p, 0) != ':' || !compile_literal(p, &n) || !n) {
 		compile_fail(p, at, "behind & only :name is possible");
 		return false;
 	}

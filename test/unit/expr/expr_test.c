@@ -176,6 +176,7 @@ static const struct refused {
 	{"<<EOS", 0, "weir has no <<TEXT"},
 	{"a.map(&blk)", 0, "undefined local variable or method 'a'"},
 	{"tag.map(&blk)", 8, "behind & only :name is possible"},
+	{"[1].map(&::il?)", 8, "behind & only :name is possible"},
 	{"{**record}", 1, "'*' is not possible here"},
 };
 
