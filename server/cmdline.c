@@ -1,5 +1,7 @@
 #include "cmdline.h"
 
+#include "system_conf.h"
+
 #include "tools.h"
 
 #include <dirent.h>
@@ -23,6 +25,8 @@ enum {
 	OPT_UMASK,
 	OPT_WITHOUT_SOURCE,
 	OPT_FILE_TYPE,
+	OPT_ROTATE_AGE,
+	OPT_ROTATE_SIZE,
 	OPT_IGNORED,
 	OPT_IGNORED_ARG,
 	OPT_REFUSED, /* and what follows it */
@@ -61,6 +65,8 @@ static const struct option options[] = {
 	{"disable-shared-socket", no_argument, NULL, OPT_IGNORED},
 	{"log-event-verbose", no_argument, NULL, OPT_IGNORED},
 	{"emit-error-log-interval", required_argument, NULL, OPT_IGNORED_ARG},
+	{"log-rotate-age", required_argument, NULL, OPT_ROTATE_AGE},
+	{"log-rotate-size", required_argument, NULL, OPT_ROTATE_SIZE},
 	{"without-source", no_argument, NULL, OPT_WITHOUT_SOURCE},
 	{"umask", required_argument, NULL, OPT_UMASK},
 	{"config-file-type", required_argument, NULL, OPT_FILE_TYPE},
@@ -72,8 +78,6 @@ static const struct option options[] = {
 	{"setup", optional_argument, NULL, OPT_SETUP},
 	{"show-plugin-config", required_argument, NULL, OPT_SHOW_PLUGIN},
 	{"conf-encoding", required_argument, NULL, OPT_IGNORED_ARG},
-	{"log-rotate-age", required_argument, NULL, OPT_IGNORED_ARG},
-	{"log-rotate-size", required_argument, NULL, OPT_IGNORED_ARG},
 	{"gemfile", required_argument, NULL, OPT_IGNORED_ARG},
 	{"gem-path", required_argument, NULL, OPT_IGNORED_ARG},
 	{"plugin", required_argument, NULL, 'p'},
@@ -109,6 +113,8 @@ void cmdline_help(void)
 	      "                          " FLUENTD_CONFIG ")\n"
 	      "  -i, --inline-config S   configuration text that is read after the file\n"
 	      "  -o, --log FILE          log there instead of to standard error (SIGUSR1 opens it anew)\n"
+	      "      --log-rotate-age N  keep N log files, or rotate daily, weekly, monthly\n"
+	      "      --log-rotate-size S  a log file is full at this size\n"
 	      "  -q, -qq                 log only warnings; only errors\n"
 	      "  -v, -vv                 log debug lines; trace lines\n"
 	      "      --dry-run           check the configuration, list what would be loaded, contact nobody\n"
@@ -204,6 +210,7 @@ static void take_umask(struct cmdline *cmd)
 static void take_option(struct cmdline *cmd, int opt)
 {
 	char *end;
+	const char *trap;
 	switch (opt) {
 	case 'c':
 		cmd->config = optarg;
@@ -250,6 +257,16 @@ static void take_option(struct cmdline *cmd, int opt)
 		cmd->yaml = strcmp(optarg, "yaml") == 0 || strcmp(optarg, "yml") == 0;
 		if (!cmd->yaml && strcmp(optarg, "v1") != 0 && strcmp(optarg, "guess") != 0)
 			wrong(cmd, "--config-file-type is one of guess, v1, yaml, yml, not ", optarg);
+		break;
+	case OPT_ROTATE_AGE:
+		cmd->rotate_age = optarg;
+		if (!system_is_rotate_age(optarg))
+			wrong(cmd, "--log-rotate-age wants a number from 2 to 999, daily, weekly or monthly, not ",
+				optarg);
+		break;
+	case OPT_ROTATE_SIZE:
+		if (!conf_parse_size(optarg, &cmd->rotate_size, &trap) || cmd->rotate_size < 1024)
+			wrong(cmd, "--log-rotate-size wants a size such as 10m, not ", optarg);
 		break;
 	case OPT_UMASK:
 		take_umask(cmd);

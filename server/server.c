@@ -308,6 +308,19 @@ static void raise_limits(void)
 	mallopt(M_ARENA_MAX, 4);
 }
 
+static void set_rotation(const struct server *s, const struct system_log_conf *c)
+{
+	struct system_log_conf own = {.rotate_size = CONF_NIL_INT};
+	if (c)
+		own = *c;
+	if (s->cmd->rotate_age)
+		own.rotate_age = s->cmd->rotate_age;
+	if (s->cmd->rotate_size)
+		own.rotate_size = s->cmd->rotate_size;
+	struct log_rotation rotation = system_log_rotation(&own);
+	log_set_rotation(&rotation);
+}
+
 static bool open_log(struct server *s, struct err *err)
 {
 	const struct system_log_conf *c = s->conf.system->log.n ? s->conf.system->log.v[0] : NULL;
@@ -318,6 +331,7 @@ static bool open_log(struct server *s, struct err *err)
 		log_set_format((enum log_format)c->format);
 		log_set_time_format(c->time_format);
 	}
+	set_rotation(s, c);
 	return true;
 }
 

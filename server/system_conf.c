@@ -42,13 +42,16 @@ static const struct conf_param log_params[] = {
 		.offset = LOG_AT(path),
 		.help = "The log file; -o goes before it. Default: standard error."},
 	{.name = "rotate_age",
-		.type = CONF_IGNORED,
-		.support = CONF_NOT_USED,
-		.instead = "rotate with logrotate and SIGUSR1, or log to standard error"},
+		.type = CONF_STRING,
+		.offset = LOG_AT(rotate_age),
+		.help = "How many files to keep (with rotate_size), or daily, weekly or monthly. Default: no rotation, "
+			"or 5 "
+			"files with rotate_size. (logrotate and SIGUSR1 do as well)"},
 	{.name = "rotate_size",
-		.type = CONF_IGNORED,
-		.support = CONF_NOT_USED,
-		.instead = "rotate with logrotate and SIGUSR1, or log to standard error"},
+		.type = CONF_SIZE,
+		.offset = LOG_AT(rotate_size),
+		.min = 1024,
+		.help = "Bytes at which a log file is full. Default: no rotation, or 1 MiB with rotate_age."},
 	{.name = "forced_stacktrace_level",
 		.type = CONF_IGNORED,
 		.support = CONF_NOT_USED,
@@ -56,11 +59,59 @@ static const struct conf_param log_params[] = {
 	{.name = NULL},
 };
 
+static const struct {
+	const char *name;
+	enum log_period period;
+} periods[] = {{"daily", LOG_DAILY}, {"weekly", LOG_WEEKLY}, {"monthly", LOG_MONTHLY}};
+
+static enum log_period period_of(const char *text)
+{
+	for (size_t i = 0; i < sizeof periods / sizeof *periods; i++)
+		if (strcmp(periods[i].name, text) == 0)
+			return periods[i].period;
+	return LOG_NO_PERIOD;
+}
+
+/* A number of files; 0 if it is none. */
+static unsigned files_of(const char *text)
+{
+	size_t n = strspn(text, "0123456789");
+	return n && n < 4 && !text[n] ? (unsigned)strtoul(text, NULL, 10) : 0;
+}
+
+bool system_is_rotate_age(const char *text)
+{
+	return period_of(text) || files_of(text) >= 2;
+}
+
+static void check_log(void *conf, struct conf_report *r)
+{
+	const struct system_log_conf *c = conf;
+	if (c->rotate_age && !system_is_rotate_age(c->rotate_age))
+		conf_report_add(r, CONF_ERROR, conf_where(c, "rotate_age"),
+			"rotate_age: '%s' is neither a number of files from 2 to 999 nor daily, weekly or monthly",
+			c->rotate_age);
+}
+
+struct log_rotation system_log_rotation(const struct system_log_conf *log)
+{
+	if (!log || (!log->rotate_age && log->rotate_size == CONF_NIL_INT))
+		return (struct log_rotation){0};
+	enum log_period period = log->rotate_age ? period_of(log->rotate_age) : LOG_NO_PERIOD;
+	if (period)
+		return (struct log_rotation){.period = period};
+	return (struct log_rotation){
+		.files = log->rotate_age ? files_of(log->rotate_age) : 5,
+		.bytes = log->rotate_size == CONF_NIL_INT ? 1 << 20 : log->rotate_size,
+	};
+}
+
 static const struct conf_schema log_schema = {
 	.name = "log",
 	.title = "log",
 	.size = sizeof(struct system_log_conf),
 	.params = log_params,
+	.check = check_log,
 	.help = "weir's own log.",
 };
 

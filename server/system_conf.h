@@ -9,6 +9,8 @@ struct system_log_conf {
 	struct conf_common common;
 	int format;
 	char *time_format, *path;
+	char *rotate_age; /* a number of files, or daily, weekly, monthly */
+	int64_t rotate_size;
 };
 
 struct system_admin_conf {
@@ -48,6 +50,9 @@ const char *system_state_dir(const struct system_conf *c);
 /* The permissions of files and folders that outputs write for others to read: file_permission and dir_permission, 0644 and 0755. */
 unsigned system_file_mode(const struct system_conf *c);
 unsigned system_dir_mode(const struct system_conf *c);
+/* What rotate_age and rotate_size mean; `log` may be NULL. */
+bool system_is_rotate_age(const char *text);
+struct log_rotation system_log_rotation(const struct system_log_conf *log);
 /* umask; -1 = as the process was given it. */
 int system_umask(const struct system_conf *c);
 

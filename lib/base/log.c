@@ -2,24 +2,21 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/log_file.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <time.h>
-#include <unistd.h>
 
 #define VALUE_MAX 512 /* bytes of one value that are shown */
 
 _Atomic int log_threshold = LOG_INFO;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int out_fd = STDERR_FILENO;
-static char *out_path;
 static char *time_format;
 static enum log_format out_format;
 static const struct log_plugin_level *plugin_levels; /* log_set_plugin_levels */
@@ -178,9 +175,8 @@ static void write_line(enum log_level level, const char *plugin, const char *mes
 		put_json(&b, level, plugin, message, facts);
 	else
 		put_text(&b, level, plugin, message, facts);
-	/* Nobody is left to tell when the log itself cannot be written. */
 	if (!b.failed)
-		(void)!write(out_fd, b.p, b.n);
+		log_file_write(buf_span(&b));
 	if (tap_fn)
 		tap_fn(tap_arg, level, plugin, message, facts);
 	buf_free(&b);
@@ -224,27 +220,25 @@ bool log_allowed(struct log_limit *limit, int64_t interval_ns, uint64_t *held)
 
 bool log_open(const char *path)
 {
-	int fd = STDERR_FILENO;
-	if (path) {
-		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
-		if (fd < 0)
-			return false;
-	}
 	pthread_mutex_lock(&lock);
-	if (out_fd != STDERR_FILENO)
-		close(out_fd);
-	out_fd = fd;
-	if (path != out_path) {
-		mem_free(out_path);
-		out_path = path ? mem_strdup(path) : NULL;
-	}
+	bool ok = log_file_open(path);
 	pthread_mutex_unlock(&lock);
-	return true;
+	return ok;
 }
 
 bool log_reopen(void)
 {
-	return out_path ? log_open(out_path) : true;
+	pthread_mutex_lock(&lock);
+	bool ok = log_file_reopen();
+	pthread_mutex_unlock(&lock);
+	return ok;
+}
+
+void log_set_rotation(const struct log_rotation *r)
+{
+	pthread_mutex_lock(&lock);
+	log_file_set_rotation(r);
+	pthread_mutex_unlock(&lock);
 }
 
 void log_set_format(enum log_format format)

@@ -82,6 +82,16 @@ bool log_open(const char *path);
 /* Opens the same path again (after a rotation by rename). */
 bool log_reopen(void);
 void log_set_format(enum log_format format);
+
+/* Rotation of the log file by weir itself: by size (PATH.0 is the last full one, `files` in all with PATH), or by time (PATH.20260807). */
+enum log_period { LOG_NO_PERIOD, LOG_DAILY, LOG_WEEKLY, LOG_MONTHLY };
+struct log_rotation {
+	unsigned files; /* 2 at least for rotation by size; 0 = none */
+	int64_t bytes;
+	enum log_period period;
+};
+void log_set_rotation(const struct log_rotation *r);
+
 /* strftime(3) format of the time; the string is copied. NULL restores fluentd's "%Y-%m-%d %H:%M:%S %z". */
 void log_set_time_format(const char *format);
 

@@ -22,11 +22,11 @@
 
 static char dir[] = "/tmp/weir-log-test-XXXXXX";
 static char path[100], moved[100];
-static int64_t mono;
+static int64_t mono, wall_s = 1786104000; /* a Friday */
 
 static int64_t wall_clock(void)
 {
-	return INT64_C(1786104000) * NS_PER_S;
+	return wall_s * NS_PER_S;
 }
 
 static int64_t mono_clock(void)
@@ -322,6 +322,63 @@ static void test_tap(void **state)
 	assert_string_equal(t.text, "p/m/k=5");
 }
 
+/* The file of that suffix has as many lines; then it is removed. -1: there is none. */
+static void check_rotated(const char *suffix, int lines)
+{
+	char name[200];
+	int n = 0, c;
+	snprintf(name, sizeof name, "%s.%s", path, suffix);
+	FILE *f = fopen(name, "re");
+	if (lines < 0) {
+		assert_null(f);
+		return;
+	}
+	assert_non_null(f);
+	while ((c = fgetc(f)) != EOF)
+		n += c == '\n';
+	fclose(f);
+	assert_int_equal(n, lines);
+	assert_int_equal(unlink(name), 0);
+}
+
+static void test_rotation_by_size(void **state)
+{
+	(void)state;
+	assert_true(log_reopen()); /* it was made shorter */
+	log_set_rotation(&(struct log_rotation){.files = 3, .bytes = 100});
+	for (int i = 0; i < 13; i++)
+		log_info(NULL, "0123456789");
+	log_set_rotation(&(struct log_rotation){0});
+	check_log(T "[info]: 0123456789\n");
+	check_rotated("0", 3);
+	check_rotated("1", 3);
+	check_rotated("2", -1);
+}
+
+static void test_rotation_by_time(void **state)
+{
+	static const struct {
+		enum log_period period;
+		int64_t seconds;
+		const char *suffix;
+	} cases[] = {
+		{LOG_DAILY, 86400, "20260807"},
+		{LOG_WEEKLY, 3 * 86400, "20260808"},
+		{LOG_MONTHLY, 25 * 86400, "20260831"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		log_set_rotation(&(struct log_rotation){.period = cases[i].period});
+		log_info(NULL, "old");
+		wall_s += cases[i].seconds;
+		log_info(NULL, "new");
+		log_info(NULL, "new");
+		wall_s -= cases[i].seconds;
+		log_set_rotation(&(struct log_rotation){0});
+		check_rotated(cases[i].suffix, i ? 3 : 1); /* the new ones of the case before are in the file */
+	}
+}
+
 static void test_levels_of_plugins(void **state)
 {
 	static const struct log_plugin_level levels[] = {{"loud", LOG_DEBUG}, {"quiet", LOG_ERROR}};
@@ -397,6 +454,8 @@ int main(void)
 		cmocka_unit_test_setup(test_reopen_after_rename, fresh),
 		cmocka_unit_test_setup(test_open_fails, fresh),
 		cmocka_unit_test_setup(test_errno_is_kept, fresh),
+		cmocka_unit_test_setup(test_rotation_by_size, fresh),
+		cmocka_unit_test_setup(test_rotation_by_time, fresh),
 		cmocka_unit_test_setup(test_levels_of_plugins, fresh),
 		cmocka_unit_test_setup(test_tap, fresh),
 		cmocka_unit_test_setup(test_threads_do_not_mix_lines, fresh),
