@@ -1,12 +1,14 @@
 """weir setup-es, the index templates of deploy/templates, and the dashboard of deploy/kibana: each visualisation's aggregation, run against a real
 server, returns what was sent."""
 import collections
+import http.server
 import json
 import os
 import re
 import shutil
 import statistics
 import subprocess
+import threading
 import time
 
 import pytest
@@ -52,6 +54,34 @@ def test_says_what_is_wrong(tmp_path, fake_es):
     (folder / "_index_template/a.json").write_text("{}")
     away = Weir(tmp_path / "b", ELASTICSEARCH, es_url="http://127.0.0.1:1", prefix="x")
     assert "127.0.0.1:1" in setup_es(away, folder, status=1)[1]
+
+
+def test_overwrites_what_has_a_version(tmp_path):
+    """OpenSearch's policies are changed only for who says which version is meant."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def answer(self):
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            asked.append(f"{self.command} {self.path}")
+            body = b'{"_id":"a","_seq_no":7,"_primary_term":2,"policy":{}}'
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+        do_GET = do_PUT = answer
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        w = Weir(tmp_path, ELASTICSEARCH, es_url=f"http://127.0.0.1:{server.server_port}", prefix="x")
+        (tmp_path / "t/_plugins/_ism/policies").mkdir(parents=True)
+        (tmp_path / "t/_plugins/_ism/policies/a.json").write_text("{}")
+        setup_es(w, "--overwrite", tmp_path / "t")
+        server.shutdown()
+    assert asked == ["GET /_plugins/_ism/policies/a", "PUT /_plugins/_ism/policies/a?if_seq_no=7&if_primary_term=2"]
 
 
 def test_default_folder_is_beside_the_program(tmp_path, fake_es):
