@@ -43,6 +43,7 @@ struct tail_file {
 	size_t window;	    /* bytes that are read to find whole texts; 0 = as usual */
 	uint64_t skipped;   /* bytes behind the position of a line that is too long */
 	int64_t retry_ns;   /* monotonic: not before */
+	unsigned failures;  /* to store the portion at hand */
 	bool leaving;	    /* rotated or gone: read to its end, then closed */
 	int64_t leave_ns;   /* monotonic: not before */
 	bool last;	    /* now: what it holds is all */

@@ -13,13 +13,14 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define WINDOW	     ((size_t)256 << 10)
-#define PORTION_MAX  ((uint64_t)1 << 30) /* an `end` beyond it in a pos_file was not written by us */
-#define FILES_A_TURN 64u
-#define BYTES_A_TURN (8u << 20)
-#define KEPT_MAX     (1u << 20) /* bytes that a buffer keeps for the next portion */
-#define RETRY_NS     NS_PER_S
-#define LOG_EVERY_NS (10 * NS_PER_S)
+#define WINDOW		((size_t)256 << 10)
+#define PORTION_MAX	((uint64_t)1 << 30) /* an `end` beyond it in a pos_file was not written by us */
+#define FILES_A_TURN	64u
+#define BYTES_A_TURN	(8u << 20)
+#define KEPT_MAX	(1u << 20) /* bytes that a buffer keeps for the next portion */
+#define RETRY_NS	NS_PER_S
+#define RETRY_DOUBLINGS 5u
+#define LOG_EVERY_NS	(10 * NS_PER_S)
 
 /* ---- the queue ---------------------------------------------------------------------------------------------------------- */
 
@@ -348,18 +349,21 @@ static void on_stored(struct txn *txn)
 {
 	struct tail_file *f = (struct tail_file *)txn;
 	struct tail *t = f->tail;
-	int error = atomic_load(&txn->error);
+	int error = txn_error(txn);
 	uint64_t held;
 	f->in_flight = false;
 	if (!error) {
+		f->failures = 0;
 		f->entry->at.pos = f->entry->at.end;
 		f->entry->at.end = 0;
 		tail_pos_put(t->pos, f->entry);
 		tail_tell(f);
 	} else {
-		f->retry_ns = clock_mono_ns() + RETRY_NS;
+		f->retry_ns = clock_mono_ns() +
+			      (RETRY_NS << (f->failures < RETRY_DOUBLINGS ? f->failures++ : RETRY_DOUBLINGS));
 		if (error != ECANCELED && log_allowed(&t->log_stored, LOG_EVERY_NS, &held))
-			log_warn(t->source->id, "lines of a file could not be stored: they are read again in a second",
+			log_warn(t->source->id,
+				"lines of a file could not be stored: they are read again, in 1, 2, 4 ... 32 seconds",
 				LOG_S("path", f->path), LOG_S("error", strerror(error)), LOG_U("held_back", held));
 	}
 	atomic_fetch_sub(&t->in_flight, 1);
@@ -375,11 +379,12 @@ static void give(struct portion *x)
 		.count = x->count,
 		.received_ns = f->entry->at.time_ns};
 	if (t->entries.failed) {
-		atomic_store(&f->txn.error, ENOMEM);
+		txn_fail(&f->txn, ENOMEM);
 	} else if (x->count) {
 		counter_add(t->source->n.events, x->count);
 		make_key(&f->entry->at, b.key);
-		ingest_message(x->in, &b, &f->txn);
+		if (!ingest_is_repeated(x->in, b.key, x->count, &f->txn))
+			ingest_message(x->in, &b, &f->txn);
 	}
 }
 

@@ -303,6 +303,30 @@ def test_rotated_while_weir_was_down(run, logs):
     wait_until(lambda: set(positions(logs)) == {str(logs / "app.log")}, 10, "the old file's position is dropped")
 
 
+def test_follow_inodes(run, logs):
+    """A file of fluentd's pos_file under quite another name."""
+    append(logs / "z.log", "old\nnew\n")
+    (logs.parent / "pos").write_text(f"{logs}/a.log\t{4:016x}\t{os.stat(logs / 'z.log').st_ino:016x}\n")
+    w = run("follow_inodes true", path="*.log", head="false")
+    assert messages(wait_events(w, 1)) == ["new"]
+    wait_until(lambda: set(positions(logs)) == {str(logs / "z.log")}, 10, "the entry has the new name")
+
+
+def test_skip_refresh_on_startup(run, logs):
+    append(logs / "app.log", "a\n")
+    w = run("skip_refresh_on_startup true\n refresh_interval 1s")
+    assert "following tail" not in w.log()
+    wait_events(w, 1)
+
+
+def test_without_pos_file(run, logs):
+    append(logs / "app.log", "a\n")
+    w = run(pos=None)
+    wait_events(w, 1)
+    w.restart()
+    assert messages(wait_events(w, 2)) == ["a", "a"]
+
+
 def test_symbolic_link(run, logs):
     """As kubelet makes them: the link is moved on to the next file."""
     append(logs / "0.txt", "a\n")
