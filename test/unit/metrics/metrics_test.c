@@ -247,6 +247,72 @@ static void test_threads(void **state)
 	metrics_free(m);
 }
 
+static void test_real_numbers_and_summaries(void **state)
+{
+	(void)state;
+	struct metrics *m = metrics_new();
+	struct real *c = metrics_real(m, METRIC_COUNTER, "app_seconds_total", NULL, "Time.");
+	struct real *g = metrics_real(m, METRIC_GAUGE, "app_load", "host=\"a\"", "Load.");
+	struct histogram *s = metrics_summary(m, "app_size", NULL, "Size.");
+	real_add(c, 0.25);
+	real_add(c, 2);
+	real_set(g, -1.5);
+	histogram_observe(s, 10, 3);
+	histogram_observe(s, 0.5, 1);
+	check_text(m, "# HELP app_load Load.\n"
+		      "# TYPE app_load gauge\n"
+		      "app_load{host=\"a\"} -1.5\n"
+		      "# HELP app_seconds_total Time.\n"
+		      "# TYPE app_seconds_total counter\n"
+		      "app_seconds_total 2.25\n"
+		      "# HELP app_size Size.\n"
+		      "# TYPE app_size summary\n"
+		      "app_size_sum 30.5\n"
+		      "app_size_count 4\n");
+	assert_true(metrics_has(m, "app_load") && !metrics_has(m, "app_loa") && !metrics_has(m, "app_load2"));
+	assert_true(metrics_name_fits(m, METRIC_GAUGE, "app_load") && metrics_name_fits(m, METRIC_HISTOGRAM, "other"));
+	assert_false(metrics_name_fits(m, METRIC_COUNTER, "app_load") || metrics_name_fits(m, METRIC_GAUGE, "a b") ||
+		     metrics_name_fits(m, METRIC_GAUGE, ""));
+	metrics_counter(m, "weir_whole_total", "x=\"1\"", "A counter of whole numbers is another kind.");
+	assert_false(metrics_name_fits(m, METRIC_COUNTER, "weir_whole_total"));
+	assert_true(metrics_label_fits("a_1") && !metrics_label_fits("1a") && !metrics_label_fits("a:b"));
+	metrics_free(m);
+}
+
+static void *observe_much(void *arg)
+{
+	for (int i = 0; i < 10000; i++)
+		histogram_observe(arg, i % 2 ? 0.5 : 2, 1);
+	return NULL;
+}
+
+static void test_threads_observe_side_by_side(void **state)
+{
+	static const double bounds[] = {1};
+	pthread_t threads[12]; /* more than there are shards */
+	(void)state;
+	struct metrics *m = metrics_new();
+	struct histogram *h = metrics_histogram(m, "t_seconds", NULL, "T.", bounds, 1);
+	for (size_t i = 0; i < 12; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, observe_much, h), 0);
+	for (size_t i = 0; i < 12; i++)
+		pthread_join(threads[i], NULL);
+	check_text(m, "# HELP t_seconds T.\n"
+		      "# TYPE t_seconds histogram\n"
+		      "t_seconds_bucket{le=\"1\"} 60000\n"
+		      "t_seconds_bucket{le=\"+Inf\"} 120000\n"
+		      "t_seconds_sum 150000\n"
+		      "t_seconds_count 120000\n");
+	histogram_set(metrics_histogram(m, "u_seconds", NULL, "U.", bounds, 1), (uint64_t[]){3, 4}, 1.25);
+	struct buf b;
+	buf_init(&b, 1 << 20);
+	metrics_text(m, &b);
+	assert_non_null(strstr(
+		buf_cstr(&b), "u_seconds_bucket{le=\"1\"} 3\nu_seconds_bucket{le=\"+Inf\"} 7\nu_seconds_sum 1.25\n"));
+	buf_free(&b);
+	metrics_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,6 +325,8 @@ int main(void)
 		cmocka_unit_test(test_hooks),
 		cmocka_unit_test(test_ceiling),
 		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_real_numbers_and_summaries),
+		cmocka_unit_test(test_threads_observe_side_by_side),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
