@@ -50,7 +50,7 @@ def kill_random(c):
             with Traffic(w.port, count=4, seed=c.dice.randrange(10**6)) as traffic:
                 kill_at_random(c, w, es, traffic, kills, times)
                 drain(w, es, traffic)
-            compare(c, es, traffic, kills)
+            compare(c, es, traffic, kills, w)
             ends_well(w)
             no_files_left(w)
             assert not es.violations, es.violations[:5]
@@ -100,15 +100,15 @@ def kill_points(c, only=None):
             with Traffic(w.port, count=3, seed=c.dice.randrange(10**6)) as traffic:
                 for point in c.dice.sample(wanted, len(wanted)):
                     # Start-up steps and those of a quiet second come but once a life.
-                    rare = point.startswith(("recover", "mark"))
-                    if die_at(w, point, 1 if rare else c.dice.randrange(1, 6), 3):
+                    rare = point.startswith(("recover", "mark", "ledger"))
+                    if die_at(w, point, 1 if rare else c.dice.randrange(1, 6), 1.5):
                         reached.add(point)
                     runs += 1
                 w.start()
                 es.heal()
                 refuse_planted(es)
                 drain(w, es, traffic)
-            compare(c, es, traffic, runs)
+            compare(c, es, traffic, runs, w)
             ends_well(w)
             no_files_left(w)
         c.progress(f"round {n + 1} of {rounds}")
@@ -140,7 +140,7 @@ def sigterm(c):
                 w.start()
             drain(w, es, traffic)
         assert not resets, f"{resets} resets"
-        compare(c, es, traffic, rounds)
+        compare(c, es, traffic, rounds, w)
         ends_well(w)
     c.note(f"slowest end {slowest:.2f} s")
     assert slowest < 5

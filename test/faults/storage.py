@@ -90,7 +90,7 @@ def fill_and_drain(c, es, w):
         wait_until(lambda: traffic.acked() > before, 60, lambda: f"acks go on:\n{w.log_tail()}", 0.005)
         took = time.monotonic() - begin
         drain(w, es, traffic)
-    compare(c, es, traffic, 1)
+    compare(c, es, traffic, 1, w)
     w.stop()
     return took
 

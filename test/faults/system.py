@@ -67,7 +67,7 @@ def clock(c):
                     w.kill9()
                     w.start()
             drain(w, es, traffic)
-        compare(c, es, traffic, rounds)
+        compare(c, es, traffic, rounds, w)
         w.stop()
 
 
@@ -89,7 +89,7 @@ def sync_fails(c):
                     w.kill9()
                     w.start()
                 drain(w, es, traffic)
-            compare(c, es, traffic, 2)
+            compare(c, es, traffic, 2, w)
             w.stop()
         c.progress(f"round {n + 1} of {rounds}")
 
@@ -147,7 +147,7 @@ def no_memory(c):
             shim.alloc_fail_in = 0
             w.start()
             drain(w, es, traffic)
-        compare(c, es, traffic, runs)
+        compare(c, es, traffic, runs, w)
         w.stop()
     c.note(f"{hits} allocations failed; ends: " + ", ".join(f"{k} {n}" for k, n in sorted(ends.items(), key=str)))
 
