@@ -70,9 +70,11 @@ def test_half_a_message(weir, fake_es, prefix):
 
 
 def test_flushed_before_the_end(weir, fake_es, prefix):
+    """Tries that fail included."""
     w = weir(ELASTICSEARCH, es_url=fake_es.url, prefix=prefix, buffer=FLUSH.format("20s"))
     send_events(w.port, "app", [{"sender": "s", "seq": i} for i in range(500)])
     assert fake_es.stored_events() == 0
+    fake_es.fault(faults.status(503, times=2))
     w.process.signal(signal.SIGTERM)
     assert ended(w) == 0
     assert fake_es.stored_events() == 500
