@@ -13,6 +13,7 @@ import sys
 
 import buffer_mutants
 import delivery_mutants
+import held_mutants
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 COPY = os.path.join(ROOT, "build/mutants")
@@ -27,6 +28,7 @@ def all_mutants():
     for name, file, changes in buffer_mutants.MUTANTS:
         yield name, f"lib/buffer/{file}", changes, buffer_tests
     yield from delivery_mutants.MUTANTS
+    yield from held_mutants.MUTANTS
 
 
 def unit_program(test):

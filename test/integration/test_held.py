@@ -91,6 +91,8 @@ def test_joined_over_messages(weir, fake_es, prefix):
     assert m.sum("weir_joined_events_total") == 3
     assert m.sum("weir_held_events") == 2
     assert m.sum("weir_source_filtered_events_total") == 0
+    assert m.sum("weir_source_events_total") == 8 == m.sum("weir_buffer_durable_events_total") + \
+        m.sum("weir_joined_events_total") + m.sum("weir_held_events")
     w.stop()  # what waits is joined as it is
     w.start()
     wait_for(w, fake_es, prefix, "lonely", "start 1\nmore 1\neven more 1", "start 3\nmore 3", "start 2", "start 4")
