@@ -258,13 +258,9 @@ static void test_known_names(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		const struct row *r = &rows[i];
 		const struct conf_schema *schema = find(r);
-		if (!schema) {
-			print_message("%s is not there yet\n", r->name);
-			continue;
-		}
-		schema = find_section(schema, r->section);
+		schema = schema ? find_section(schema, r->section) : NULL;
 		if (!schema)
-			print_error("%s has no section '%s'\n", r->name, r->section);
+			print_error("%s has no section '%s', or is not there\n", r->name, r->section);
 		missing += !schema;
 		for (const char *p = r->params; schema && *p; p += strspn(p, " ")) {
 			size_t n = strcspn(p, " ");
