@@ -31,9 +31,10 @@ static const struct conf_choice ids[] = {{"derived", ES_ID_DERIVED}, {"auto", ES
 	{                                                                                 \
 		.name = n, .type = CONF_IGNORED, .support = CONF_NOT_USED, .instead = why \
 	}
-#define NO(n, why)                                                                            \
-	{                                                                                     \
-		.name = n, .type = CONF_IGNORED, .support = CONF_NOT_POSSIBLE, .instead = why \
+/* `v`: the value that asks for nothing; NULL = none does. */
+#define NO(n, v, why)                                                                                     \
+	{                                                                                                 \
+		.name = n, .type = CONF_IGNORED, .value = v, .support = CONF_NOT_POSSIBLE, .instead = why \
 	}
 #define REMOVED(n, why)                                                                  \
 	{                                                                                \
@@ -314,17 +315,17 @@ static const struct conf_param params[] = {
 	NOTE("application_name", "no rollover alias is made"),
 	NOTE("ilm_policy_overwrite", "no policy is put"),
 	/* and what would change what happens */
-	NO("rollover_index", NO_TEMPLATES),
-	NO("enable_ilm", NO_TEMPLATES),
-	NO("ilm_policy_id", NO_TEMPLATES),
-	NO("ilm_policy", NO_TEMPLATES),
-	NO("ilm_policies", NO_TEMPLATES),
-	NO("target_type_key", "mapping types are gone since version 7"),
-	NO("parent_key", "parent types are gone since version 6"),
-	NO("remove_keys_on_update", "use remove_keys"),
-	NO("remove_keys_on_update_key", "use remove_keys"),
-	NO("suppress_doc_wrap", "updates are sent as {\"doc\": ...}"),
-	NO("target_index_affinity", "give the index of an update by target_index_key"),
+	NO("rollover_index", "false", NO_TEMPLATES),
+	NO("enable_ilm", "false", NO_TEMPLATES),
+	NOTE("ilm_policy_id", "enable_ilm alone would use it"),
+	NOTE("ilm_policy", "enable_ilm alone would use it"),
+	NOTE("ilm_policies", "enable_ilm alone would use it"),
+	NO("target_type_key", NULL, "mapping types are gone since version 7"),
+	NO("parent_key", NULL, "parent types are gone since version 6"),
+	NO("remove_keys_on_update", "", "use remove_keys"),
+	NO("remove_keys_on_update_key", NULL, "use remove_keys"),
+	NO("suppress_doc_wrap", "false", "updates are sent as {\"doc\": ...}"),
+	NO("target_index_affinity", "false", "give the index of an update by target_index_key"),
 	REMOVED("index_prefix", "specify the target with index_name, or with logstash_prefix and logstash_format"),
 	{.name = NULL},
 };

@@ -264,8 +264,8 @@ static unsigned own_log_levels(const struct builder *b, const struct router *lab
 		const struct conf_section *match = match_of(b->pipeline->root, tag);
 		const struct conf_pair *type = match ? conf_section_get(match, "@type") : NULL;
 		bool null = type && strcmp(type->value, "null") == 0;
-		if (label ? router_find(label, cache, span_str(tag))->output != NULL
-			  : match && strstr(match->arg, "fluent") && !null)
+		const struct output *o = label ? router_find(label, cache, span_str(tag))->output : NULL;
+		if (label ? o && strcmp(o->plugin->name, "null") != 0 : match && strstr(match->arg, "fluent") && !null)
 			levels |= 1U << level;
 	}
 	route_cache_free(cache);

@@ -194,12 +194,21 @@ struct maker {
 	void *conf;
 };
 
+/* What would do as much as the default does no harm. */
+static bool asks_for_nothing(const struct conf_param *p, const char *text)
+{
+	bool given;
+	const char *why;
+	if (!p->value || strcmp(p->value, text) == 0)
+		return p->value != NULL;
+	return strcmp(p->value, "false") == 0 && conf_value_bool(text, false, &given, &why) && !given;
+}
+
 static void report_support(struct maker *m, const struct conf_param *p, const struct conf_pair *pair)
 {
 	const char *instead = p->instead ? p->instead : "";
 	const char *colon = p->instead ? ": " : "";
-	/* What would do as much as the default does no harm. */
-	bool harmless = p->value && strcmp(p->value, pair->value) == 0;
+	bool harmless = asks_for_nothing(p, pair->value);
 	switch (p->support) {
 	case CONF_HONOURED:
 	case CONF_MOVED:
