@@ -205,6 +205,10 @@ bool vm_load_elements(struct expr_vm *x, struct value_array *array);
 bool vm_function(
 	struct expr_vm *x, const struct expr_node *n, const struct value *args, unsigned count, struct value *out);
 
+/* File.basename and its like (vm_file_name.c). */
+bool vm_file_function(
+	struct expr_vm *x, const struct expr_node *n, const struct value *args, unsigned count, struct value *out);
+
 /* ---- regular expressions (vm_search.c) ---- */
 
 /* Searches; *found, and then $~ is set, else it is nil. `text` must be UTF-8. */

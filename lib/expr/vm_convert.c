@@ -331,6 +331,24 @@ VM_METHOD(count)
 VM_IN_PLACE(delete_x, delete)
 VM_IN_PLACE(squeeze_x, squeeze)
 
+VM_METHOD(valid_encoding)
+{
+	return vm_set_bool(out, utf8_valid(value_text(self)));
+}
+
+VM_METHOD(ascii_only)
+{
+	struct span s = value_text(self);
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] >= 0x80)
+			return vm_set_bool(out, false);
+	return vm_set_bool(out, true);
+}
+
+VM_METHOD(encoding)
+{
+	return vm_set_str(out, self->type == VALUE_STR && self->bin ? SPAN_LIT("ASCII-8BIT") : SPAN_LIT("UTF-8"));
+}
 const struct expr_method vm_convert_methods[M_COUNT_OF_METHODS] = {
 	[M_TO_I] = {to_i, 0, 1},
 	[M_HEX] = {hex, 0, 0},
@@ -344,6 +362,9 @@ const struct expr_method vm_convert_methods[M_COUNT_OF_METHODS] = {
 	[M_ENCODE_X] = {encode_x, 0, 3},
 	[M_FORCE_ENCODING] = {to_s, 1, 1},
 	[M_B] = {to_s, 0, 0},
+	[M_VALID_ENCODING] = {valid_encoding, 0, 0},
+	[M_ASCII_ONLY] = {ascii_only, 0, 0},
+	[M_ENCODING] = {encoding, 0, 0},
 	[M_SCRUB] = {scrub, 0, 1},
 	[M_SCRUB_X] = {scrub_x, 0, 1},
 	[M_TR] = {tr, 2, 2},

@@ -457,82 +457,7 @@ FUNCTION(digest_base64)
 	return digest(x, n, &args[0], sum, &size) && base64(x, span_of(sum, size), BASE64_STD, out);
 }
 
-/* ---- names of files, without files -------------------------------------------------------------------------------- */
-
-static struct span without_slashes(struct span s)
-{
-	while (s.n > 1 && s.p[s.n - 1] == '/')
-		s.n--;
-	return s;
-}
-
-static struct span base_of(struct span s)
-{
-	s = without_slashes(s);
-	for (size_t i = s.n; i-- > 0;)
-		if (s.p[i] == '/' && s.n > 1)
-			return span_of(s.p + i + 1, s.n - i - 1);
-	return s;
-}
-
-/* ".log" of "a.log"; a name that begins with its only dot has none. */
-static struct span extension_of(struct span base)
-{
-	for (size_t i = base.n; i-- > 1;)
-		if (base.p[i] == '.')
-			return i + 1 < base.n ? span_of(base.p + i, base.n - i) : (struct span){0};
-	return (struct span){0};
-}
-
-FUNCTION(file_basename)
-{
-	struct span s, suffix;
-	if (!vm_want_str(x, &args[0], &s))
-		return false;
-	s = base_of(s);
-	if (count > 1) {
-		if (!vm_want_str(x, &args[1], &suffix))
-			return false;
-		if (span_is(suffix, ".*"))
-			suffix = extension_of(s);
-		if (suffix.n < s.n && span_eq(span_of(s.p + s.n - suffix.n, suffix.n), suffix))
-			s.n -= suffix.n;
-	}
-	return vm_set_str(out, s);
-}
-
-FUNCTION(file_dirname)
-{
-	struct span s;
-	if (!vm_want_str(x, &args[0], &s))
-		return false;
-	s = without_slashes(s);
-	while (s.n && s.p[s.n - 1] != '/')
-		s.n--;
-	return vm_set_str(out, s.n ? without_slashes(s) : SPAN_LIT("."));
-}
-
-FUNCTION(file_extname)
-{
-	struct span s;
-	return vm_want_str(x, &args[0], &s) && vm_set_str(out, extension_of(base_of(s)));
-}
-
-FUNCTION(file_join)
-{
-	struct vm_text t = {0};
-	for (unsigned i = 0; i < count; i++) {
-		struct span s;
-		if (!vm_want_str(x, &args[i], &s))
-			return false;
-		bool ends = t.n && t.p[t.n - 1] == '/', begins = s.n && *s.p == '/';
-		if (i && ends && begins)
-			t.n--;
-		if ((i && !ends && !begins && !vm_text_byte(x, &t, '/')) || !vm_text_put(x, &t, s))
-			return false;
-	}
-	return vm_text_end(&t, out);
-}
+/* ---- the rest ------------------------------------------------------------------------------------------------------ */
 
 FUNCTION(regexp_escape)
 {
@@ -589,10 +514,10 @@ static function_fn *const functions[FUNCTIONS] = {
 	[FUNCTION_BASE64_URL_DECODE] = base64_lenient,
 	[FUNCTION_DIGEST_HEX] = digest_hex,
 	[FUNCTION_DIGEST_BASE64] = digest_base64,
-	[FUNCTION_FILE_BASENAME] = file_basename,
-	[FUNCTION_FILE_DIRNAME] = file_dirname,
-	[FUNCTION_FILE_EXTNAME] = file_extname,
-	[FUNCTION_FILE_JOIN] = file_join,
+	[FUNCTION_FILE_BASENAME] = vm_file_function,
+	[FUNCTION_FILE_DIRNAME] = vm_file_function,
+	[FUNCTION_FILE_EXTNAME] = vm_file_function,
+	[FUNCTION_FILE_JOIN] = vm_file_function,
 	[FUNCTION_REGEXP_ESCAPE] = regexp_escape,
 	[FUNCTION_NEW_STRING] = new_string,
 	[FUNCTION_NEW_ARRAY] = new_array,

@@ -254,25 +254,6 @@ VM_METHOD(include)
 	return vm_set_bool(out, part.n == 0 || (s.n && memmem(s.p, s.n, part.p, part.n)));
 }
 
-VM_METHOD(valid_encoding)
-{
-	return vm_set_bool(out, utf8_valid(value_text(self)));
-}
-
-VM_METHOD(ascii_only)
-{
-	struct span s = value_text(self);
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] >= 0x80)
-			return vm_set_bool(out, false);
-	return vm_set_bool(out, true);
-}
-
-VM_METHOD(encoding)
-{
-	return vm_set_str(out, self->type == VALUE_STR && self->bin ? SPAN_LIT("ASCII-8BIT") : SPAN_LIT("UTF-8"));
-}
-
 /* Letters of ASCII without regard to case, then bytes. */
 static int casecmp_of(struct span a, struct span b)
 {
@@ -583,9 +564,6 @@ const struct expr_method vm_str_methods[M_COUNT_OF_METHODS] = {
 	[M_EMPTY] = {empty, 0, 0},
 	[M_END_WITH] = {end_with, 0, EXPR_ANY_ARGS},
 	[M_INCLUDE] = {include, 1, 1},
-	[M_VALID_ENCODING] = {valid_encoding, 0, 0},
-	[M_ASCII_ONLY] = {ascii_only, 0, 0},
-	[M_ENCODING] = {encoding, 0, 0},
 	[M_CASECMP] = {casecmp, 1, 1},
 	[M_CASECMP_P] = {casecmp_p, 1, 1},
 	[M_PLUS] = {plus, 1, 1},
