@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "peer.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
@@ -483,16 +484,6 @@ static int open_socket(const struct addrinfo *address, struct err *err)
 	return -1;
 }
 
-static uint16_t port_of(int fd)
-{
-	struct sockaddr_storage ss = {0};
-	socklen_t n = sizeof ss;
-	getsockname(fd, (struct sockaddr *)&ss, &n);
-	if (ss.ss_family == AF_INET6)
-		return ntohs(((struct sockaddr_in6 *)&ss)->sin6_port);
-	return ntohs(((struct sockaddr_in *)&ss)->sin_port);
-}
-
 bool admin_listen(struct admin *a, const char *bind, uint16_t port, struct err *err)
 {
 	if (!bind || !*bind || strcmp(bind, "*") == 0)
@@ -503,7 +494,7 @@ bool admin_listen(struct admin *a, const char *bind, uint16_t port, struct err *
 		freeaddrinfo(list);
 	if (fd < 0)
 		return err_wrap(err, "cannot listen on %s port %u", bind, (unsigned)port);
-	uint16_t actual = port_of(fd);
+	uint16_t actual = bound_port(fd);
 	struct evhttp_bound_socket *s = evhttp_accept_socket_with_handle(a->http, fd);
 	if (!s) {
 		close(fd);

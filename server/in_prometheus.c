@@ -114,7 +114,7 @@ static void *create(struct source *source, struct builder *b)
 	struct prometheus *s = mem_zalloc(sizeof *s);
 	struct err err;
 	s->conf = c;
-	if (transport_is_tls(t) && !(s->tls = transport_tls_context(t, &err)))
+	if (t && transport_is_tls(t) && !(s->tls = transport_tls_context(t, &err)))
 		conf_report_add(builder_report(b), CONF_ERROR, t->common.pos, "%s", err.text);
 	s->certificate = certificate_watch(builder_metrics(b), source->id, s->tls);
 	return s;

@@ -23,11 +23,11 @@ struct server_status {
 
 static void collect_syncs(struct metrics *m, const char *labels, const struct buffer_stats *b)
 {
-	double bounds[SYNC_BOUNDS], bound = 0.00025;
+	double bounds[SYNC_BOUNDS] = {0.00025};
 	_Static_assert(sizeof b->sync_buckets / sizeof *b->sync_buckets == SYNC_BOUNDS + 1,
 		"one for each bound, and the rest");
-	for (size_t i = 0; i < SYNC_BOUNDS; i++, bound *= 4)
-		bounds[i] = bound;
+	for (size_t i = 1; i < SYNC_BOUNDS; i++)
+		bounds[i] = bounds[i - 1] * 4;
 	struct histogram *h = metrics_histogram(m, "weir_buffer_sync_seconds", labels,
 		"Time that a group commit took to be written and synced.", bounds, SYNC_BOUNDS);
 	histogram_set(h, b->sync_buckets, (double)b->sync_ns_sum / 1e9);

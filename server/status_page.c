@@ -11,10 +11,9 @@ __asm__(".section .rodata\n"
 	".balign 16\n"
 	"status_page_begin:\n"
 	".incbin \"server/page/status.html\"\n"
-	"status_page_end:\n"
 	".byte 0\n"
 	".previous\n");
-extern const char status_page_begin[], status_page_end[];
+extern const char status_page_begin[]; /* ends with a 0 byte */
 
 /* What stands between the first `open` and `close`: the inside of the page's one script, or its one style sheet. */
 static struct span inside(const char *open, const char *close)
@@ -55,7 +54,6 @@ void status_page_reply(struct admin_request *r, void *arg)
 	put_policy(&policy);
 	admin_add_header(r, "Content-Security-Policy", buf_cstr(&policy));
 	admin_add_header(r, "Referrer-Policy", "no-referrer");
-	admin_reply(r, 200, "text/html; charset=utf-8",
-		span_of(status_page_begin, (size_t)(status_page_end - status_page_begin)));
+	admin_reply(r, 200, "text/html; charset=utf-8", span_str(status_page_begin));
 	buf_free(&policy);
 }
