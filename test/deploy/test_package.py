@@ -122,6 +122,7 @@ def test_image_root(tmp_path, weir_binary):
         assert os.listdir(root / "usr/bin") == ["weir"] and not (root / "bin").exists()
         packages = set(os.listdir(root / "var/lib/dpkg/status.d"))
         assert {"libc6", "libssl3", "libcurl4", "zlib1g", "tzdata"} <= packages
+        assert all((root / "usr/share/doc" / p / "copyright").exists() for p in packages)
         size = sum(os.lstat(f).st_size for f in glob.glob(f"{root}/**", recursive=True) if not os.path.islink(f))
         assert size < 45 << 20
         Running(tmp_path, [*AS_ROOT, "chroot", "--userspec=10001:10001", root, "/usr/bin/weir", "-c", "/etc/weir/weir.conf"], "/var/lib/weir")
@@ -144,6 +145,7 @@ def test_tarball(tmp_path):
         t.extractall(tmp_path, filter="data")
     folder, = glob.glob(str(tmp_path / "weir-*/"))
     assert run(os.path.join(folder, "bin/weir"), "--version").startswith("weir ")
+    assert os.path.exists(os.path.join(folder, "share/doc/libssl3/copyright"))
     loader, = glob.glob(os.path.join(folder, "lib/ld-linux*"))
     assert run(*AS_ROOT, "chroot", folder, f"/lib/{os.path.basename(loader)}", "--library-path", "/lib", "/lib/weir", "--version").startswith("weir ")
     Running(tmp_path, [os.path.join(folder, "bin/weir"), "-c", os.path.join(folder, "etc/weir.conf")], str(tmp_path / "state"))
@@ -188,5 +190,5 @@ def test_bash_completion(weir_binary):
 
 
 def test_scripts():
-    scripts = ["docker/make-root", "libs-of", "tarball/make", "tarball/weir.sh", "install-deps"]
+    scripts = ["docker/make-root", "libs-of", "packages-of", "tarball/make", "tarball/weir.sh", "install-deps"]
     run("shellcheck", "-e", "SC2086", *[os.path.join(DEPLOY, s) for s in scripts])
