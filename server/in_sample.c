@@ -280,7 +280,7 @@ static void end(struct source *source)
 static void describe(const struct source *source, struct buf *out)
 {
 	const struct in_sample_conf *c = source->conf;
-	buf_printf(out, "%s, %lld a second", c->tag, (long long)(c->rate * c->size));
+	buf_printf(out, "%s, %lld a second", c->tag, (long long)c->rate * c->size);
 }
 
 static const struct input_ops ops = {

@@ -186,7 +186,7 @@ static void *create(struct source *s, struct builder *b)
 	t->source.take = text_take_plain;
 	if (c->security.n)
 		t->clients = client_list_new(c->security.v[0], report);
-	if (transport_is_tls(tc) && !(tls = transport_tls_context(tc, &err)))
+	if (tc && transport_is_tls(tc) && !(tls = transport_tls_context(tc, &err)))
 		conf_report_add(report, CONF_ERROR, tc->common.pos, "%s", err.text);
 	make_server(t, c, tls, builder_metrics(b));
 	if (report->errors == errors)

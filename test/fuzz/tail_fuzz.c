@@ -50,13 +50,21 @@ static void cut(const struct tail_split *s, const uint8_t *p, size_t n)
 	assert(at == n || tail_split_next(s, p + at, n - at, true) > 0);
 }
 
+static char path[] = "/tmp/tail_fuzz.XXXXXX";
+
+static void remove_file(void)
+{
+	unlink(path);
+}
+
 static void load(const uint8_t *p, size_t n)
 {
-	static char path[] = "/tmp/tail_fuzz.XXXXXX";
 	static int fd = -1;
 	struct err err;
-	if (fd < 0)
+	if (fd < 0) {
 		fd = mkstemp(path);
+		atexit(remove_file);
+	}
 	FILE *f = fopen(path, "w");
 	assert(f && fwrite(p, 1, n, f) == n && fclose(f) == 0);
 	for (size_t count = SIZE_MAX;;) {
