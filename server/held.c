@@ -25,6 +25,7 @@
 struct held {
 	struct buffer *buffer;
 	struct ingest_hub *hub;
+	struct metrics *metrics;
 	struct holder *const *holders;
 	size_t holder_count;
 	_Atomic uint64_t number;
@@ -252,8 +253,21 @@ static bool load_all(struct held *h, struct err *err)
 	return ok;
 }
 
-struct held *held_open(
-	const char *path, struct holder *const *holders, size_t n, struct ingest_hub *hub, struct err *err)
+static void collect(void *arg)
+{
+	const struct held *h = arg;
+	struct buffer_stats s;
+	buffer_stats(h->buffer, &s);
+	gauge_set(metrics_gauge(h->metrics, "weir_held_journal_bytes", NULL,
+			  "Bytes of the journal of events that wait for others."),
+		(int64_t)(s.stage_bytes + s.queue_bytes));
+	gauge_set(metrics_gauge(h->metrics, "weir_held_journal_shut", NULL,
+			  "1: the journal takes nothing (full, no disk space, failing syncs); events do not wait."),
+		s.full || s.disk_full || s.refusing);
+}
+
+struct held *held_open(const char *path, struct holder *const *holders, size_t n, struct ingest_hub *hub,
+	struct metrics *m, struct err *err)
 {
 	struct buffer_options o = {
 		.name = "held events",
@@ -271,9 +285,11 @@ struct held *held_open(
 		return NULL;
 	}
 	struct held *h = mem_zalloc(sizeof *h);
-	*h = (struct held){.buffer = b, .hub = hub, .holders = holders, .holder_count = n, .found = map_new()};
+	*h = (struct held){
+		.buffer = b, .hub = hub, .metrics = m, .holders = holders, .holder_count = n, .found = map_new()};
 	atomic_store(&h->number, (uint64_t)clock_wall_ns());
 	pthread_mutex_init(&h->tidy_lock, NULL);
+	metrics_on_collect(m, collect, h);
 	if (load_all(h, err)) {
 		for (size_t i = 0; i < n; i++)
 			holder_set_journal(holders[i], h);
@@ -507,6 +523,7 @@ void held_close(struct held *h)
 {
 	if (!h)
 		return;
+	metrics_off_collect(h->metrics, collect, h);
 	pthread_mutex_lock(&h->tidy_lock);
 	h->ended = true;
 	pthread_mutex_unlock(&h->tidy_lock);

@@ -24,9 +24,9 @@
 struct ingest_hub;
 struct source;
 
-/* Opens the journal in `path` for the holders (which must live as long) and reads it. NULL: err. */
-struct held *held_open(
-	const char *path, struct holder *const *holders, size_t n, struct ingest_hub *hub, struct err *err);
+/* Opens the journal in `path` for the holders (which must live as long, as `m`) and reads it. NULL: err. */
+struct held *held_open(const char *path, struct holder *const *holders, size_t n, struct ingest_hub *hub,
+	struct metrics *m, struct err *err);
 
 /* Gives the holders what waited, begins with time-outs in the worker's thread, and with tidying up. `source` is what late events come from. */
 bool held_start(struct held *h, struct worker *w, struct source *source, struct err *err);

@@ -436,7 +436,7 @@ static bool start_held(struct server *s, struct err *err)
 	if (!n)
 		return true;
 	char *path = mem_printf("%s/held", system_state_dir(s->conf.system));
-	s->held = held_open(path, v, n, s->hub, err);
+	s->held = held_open(path, v, n, s->hub, s->conf.metrics, err);
 	mem_free(path);
 	return s->held && held_start(s->held, s->workers[0], pipeline_held_source(s->conf.pipeline), err);
 }

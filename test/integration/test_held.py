@@ -371,6 +371,7 @@ def test_journal_is_tidied(weir, fake_es, prefix):
         busy.send(f"start {i} {big}")
     held = w.root + "/held"
     wait_until(lambda: sum(os.path.getsize(p) for p in glob.glob(held + "/*.chunk")) < 6 << 20, 10, w.log_tail)
+    assert 0 < w.metrics().sum("weir_held_journal_bytes") < 6 << 20
     w.kill9()
     w.start()
     patient.send("end p", "start q")

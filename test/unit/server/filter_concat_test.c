@@ -195,6 +195,20 @@ static void failed(void **state)
 	held_end_run(&r);
 }
 
+/* weir's own log is left alone. */
+static void own_log(void **state)
+{
+	struct held_run r;
+	(void)state;
+	held_begin_run(&r, &filter_concat, START);
+	held_add(&r, "{\"m\":\"s1\"}", 10);
+	char *got = filter_apply_tag(&r.m, SPAN_LIT("fluent.warn"), buf_span(&r.message), 1);
+	assert_string_equal(got, "1.0 {\"m\":\"s1\"}\n");
+	mem_free(got);
+	assert_int_equal(held_count("concat"), 0);
+	held_end_run(&r);
+}
+
 /* A journal that takes nothing: what cannot wait goes on at once. */
 static void shut(void **state)
 {
@@ -259,6 +273,7 @@ int main(void)
 		cmocka_unit_test(late_errors),
 		cmocka_unit_test(again),
 		cmocka_unit_test(failed),
+		cmocka_unit_test(own_log),
 		cmocka_unit_test(shut),
 		cmocka_unit_test(bounded),
 		cmocka_unit_test(wrong),
