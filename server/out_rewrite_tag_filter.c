@@ -11,10 +11,10 @@
 #include <ctype.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
-#define OLD_RULES 32 /* rewriterule1 ... */
-#define TAG_MAX	  4096u
+#define TAG_MAX 4096u
 
 struct rule_conf {
 	struct conf_common common;
@@ -28,7 +28,6 @@ struct rewrite_conf {
 	bool capitalize;
 	char *remove_tag_prefix, *hostname_command;
 	struct conf_regexp remove_tag_regexp;
-	char *old[OLD_RULES];
 	struct conf_list rules;
 };
 
@@ -70,13 +69,6 @@ static const struct conf_schema rule_schema = {
 	.help = "Rules are tried in their order; the first that hits counts.",
 };
 
-#define OLD(n)                                                                                                 \
-	{                                                                                                      \
-		.name = "rewriterule" #n, .type = CONF_STRING, .offset = AT(old) + (n - 1) * sizeof(char *),   \
-		.support = CONF_DEPRECATED, .instead = "v0.12's form of a rule, `key regexp tag`; use <rule>", \
-		.help = "A rule as `key regexp tag`; `!regexp` inverts it."                                    \
-	}
-
 static const struct conf_choice emit_modes[] = {{"batch", 0}, {"record", 1}, {NULL, 0}};
 
 static const struct conf_param params[] = {
@@ -105,38 +97,11 @@ static const struct conf_param params[] = {
 		.choices = emit_modes,
 		.support = CONF_NOT_USED,
 		.instead = "events go on in batches; nothing differs"},
-	OLD(1),
-	OLD(2),
-	OLD(3),
-	OLD(4),
-	OLD(5),
-	OLD(6),
-	OLD(7),
-	OLD(8),
-	OLD(9),
-	OLD(10),
-	OLD(11),
-	OLD(12),
-	OLD(13),
-	OLD(14),
-	OLD(15),
-	OLD(16),
-	OLD(17),
-	OLD(18),
-	OLD(19),
-	OLD(20),
-	OLD(21),
-	OLD(22),
-	OLD(23),
-	OLD(24),
-	OLD(25),
-	OLD(26),
-	OLD(27),
-	OLD(28),
-	OLD(29),
-	OLD(30),
-	OLD(31),
-	OLD(32),
+	{.name = "rewriterule",
+		.type = CONF_IGNORED,
+		.numbered = true,
+		.support = CONF_MOVED,
+		.instead = "v0.12's form of a rule, `key regexp tag`, where `!regexp` inverts; use <rule>"},
 	{.name = NULL},
 };
 
@@ -261,6 +226,33 @@ static void add_old_rule(struct rewrite *w, struct output *o, struct builder *b,
 	mem_free(to);
 }
 
+static unsigned long rule_number(const struct conf_pair *p)
+{
+	return strtoul(p->name + strlen("rewriterule"), NULL, 10);
+}
+
+/* rewriterule1, rewriterule2 ... by their numbers, wherever they stand. */
+static void add_old_rules(struct rewrite *w, struct output *o, struct builder *b)
+{
+	const struct conf_section *s = ((const struct conf_common *)o->conf)->section;
+	const struct conf_param *param = params;
+	while (!param->numbered)
+		param++;
+	for (const struct conf_pair *last = NULL, *next;; last = next) {
+		next = NULL;
+		for (const struct conf_pair *p = s->pairs; p; p = p->next)
+			if (conf_is_name_of(param, p->name) && conf_section_get(s, p->name) == p &&
+				(!last || rule_number(p) > rule_number(last)) &&
+				(!next || rule_number(p) < rule_number(next)))
+				next = p;
+		if (!next)
+			return;
+		conf_report_add(builder_report(b), CONF_WARNING, next->name_pos, "'%s' parameter is deprecated: %s",
+			next->name, param->instead);
+		add_old_rule(w, o, b, next->value, next->value_pos);
+	}
+}
+
 static void report_repeated(const struct rewrite_conf *c, struct conf_report *r)
 {
 	for (size_t i = 1; i < c->rules.n; i++) {
@@ -328,12 +320,7 @@ static void *create(struct output *o, struct builder *b)
 			.pattern_flags = flags_of(&r->pattern)};
 		add_rule(w, o, b, &options, r->label, conf_where(r, "label"), r->common.pos);
 	}
-	for (size_t i = 0; i < OLD_RULES; i++) {
-		char name[32];
-		snprintf(name, sizeof name, "rewriterule%zu", i + 1);
-		if (c->old[i])
-			add_old_rule(w, o, b, c->old[i], conf_where(c, name));
-	}
+	add_old_rules(w, o, b);
 	if (!w->n)
 		conf_report_add(
 			builder_report(b), CONF_ERROR, c->common.pos, "missing rewriterules: there is no <rule>");

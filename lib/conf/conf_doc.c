@@ -126,7 +126,8 @@ static void put_old(struct buf *out, const struct conf_schema *schema)
 		buf_put_str(out, "Old, still read:");
 		for (const struct conf_param *q = p; q->name; q++)
 			if (is_old(q) && strcmp(q->instead, p->instead) == 0)
-				buf_printf(out, "%s `%s`", q == p ? "" : ",", q->name);
+				buf_printf(
+					out, "%s `%s%s`", q == p ? "" : ",", q->name, q->numbered ? "1` ... `99" : "");
 		buf_printf(out, " (%s).\n\n", p->instead);
 	}
 }

@@ -79,6 +79,7 @@ struct conf_param {
 	enum conf_support support;
 	const char *instead;
 	const char *old; /* old names, separated by spaces, accepted as this one (v0.12: "buffer_path") */
+	bool numbered;	 /* CONF_MOVED: `name` stands for name1, name2 ... in any number */
 	const struct conf_choice *choices; /* CONF_ENUM: ends with a NULL name */
 	int64_t min, max;		   /* CONF_INT, CONF_SIZE (bytes), CONF_TIME (ns); both 0 = any */
 	const char *help;		   /* what it does, a sentence or two, for the reference */
@@ -137,6 +138,9 @@ struct conf_rules {
 void *conf_make(const struct conf_schema *schema, const struct conf_section *section, const struct conf_rules *rules,
 	struct conf_report *report);
 void conf_free(const struct conf_schema *schema, void *conf);
+
+/* Whether `name` is the parameter's, or an old one of its, or one of its numbered ones. */
+bool conf_is_name_of(const struct conf_param *p, const char *name);
 
 /* Where a parameter's value stands (for messages about it); the section's place if it is a default. */
 struct conf_pos conf_where(const void *conf, const char *param);

@@ -25,10 +25,18 @@ const struct conf_pair *conf_scope_pair(const struct conf_section *section, cons
 	return found && found->kind != CONF_VALUE_DEFAULT ? found : NULL;
 }
 
+bool conf_is_name_of(const struct conf_param *p, const char *name)
+{
+	size_t n = strlen(p->name);
+	if (p->numbered)
+		return strncmp(name, p->name, n) == 0 && name[n] && !name[n + strspn(name + n, "0123456789")];
+	return strcmp(p->name, name) == 0 || in_words(p->old, name);
+}
+
 static const struct conf_param *find_param(const struct conf_schema *schema, const char *name)
 {
 	for (const struct conf_param *p = schema->params; p && p->name; p++)
-		if (strcmp(p->name, name) == 0 || in_words(p->old, name))
+		if (conf_is_name_of(p, name))
 			return p;
 	return NULL;
 }
@@ -166,8 +174,9 @@ static bool is_reserved(const char *name)
 /* A parameter given under its own and under an old name: the own one counts. */
 static bool is_shadowed(const struct conf_scope *scope, const struct conf_pair *pair, const struct conf_param *p)
 {
-	const struct conf_pair *own = strcmp(pair->name, p->name) != 0 ? conf_section_get(scope->section, p->name)
-								       : NULL;
+	const struct conf_pair *own = strcmp(pair->name, p->name) != 0 && !p->numbered
+					      ? conf_section_get(scope->section, p->name)
+					      : NULL;
 	return own != NULL;
 }
 

@@ -265,10 +265,35 @@ static void put_origin(struct buf *out, size_t start, const struct conf_pair *pa
 		buf_printf(out, "# %s:%u\n", file, pair->name_pos.line);
 }
 
+/* A pair as it stands in the file: what may be a secret, by its name or because it came from the environment, is not shown. */
+static void show_pair(const struct conf_pair *p, struct buf *out, unsigned indent)
+{
+	size_t start = out->n;
+	put_indent(out, indent);
+	buf_printf(out, "%s ", p->name);
+	if (p->from_code || conf_looks_secret(span_str(p->name)))
+		buf_put_str(out, MASK);
+	else if (p->kind == CONF_VALUE_JSON)
+		put_json_text(p->value, out);
+	else
+		put_string(p->value, out);
+	put_origin(out, start, p);
+}
+
+static void show_numbered(
+	const struct conf_param *param, const struct conf_section *s, struct buf *out, unsigned indent)
+{
+	for (const struct conf_pair *p = s->pairs; p; p = p->next)
+		if (conf_is_name_of(param, p->name) && conf_section_get(s, p->name) == p)
+			show_pair(p, out, indent);
+}
+
 static void show_param(const struct conf_param *p, const void *conf, struct buf *out, unsigned indent)
 {
 	const struct conf_common *c = conf;
 	const struct conf_pair *pair = c->section ? conf_scope_pair(c->section, p) : NULL;
+	if (p->numbered && c->section)
+		show_numbered(p, c->section, out, indent);
 	if (p->type == CONF_IGNORED || (p->support == CONF_DEPRECATED && !pair))
 		return;
 	struct buf value;
@@ -297,23 +322,12 @@ static void show_common(
 	put_origin(out, start, pair ? pair : conf_section_get(c->section, name + 1));
 }
 
-/* Keys that no table knows: what may be a secret, by its name or because it came from the environment, is not shown. */
+/* Keys that no table knows. */
 static void show_free_keys(const struct conf_section *s, struct buf *out, unsigned indent)
 {
-	for (const struct conf_pair *p = s->pairs; p; p = p->next) {
-		size_t start = out->n;
-		if (conf_section_get(s, p->name) != p)
-			continue;
-		put_indent(out, indent);
-		buf_printf(out, "%s ", p->name);
-		if (p->from_code || conf_looks_secret(span_str(p->name)))
-			buf_put_str(out, MASK);
-		else if (p->kind == CONF_VALUE_JSON)
-			put_json_text(p->value, out);
-		else
-			put_string(p->value, out);
-		put_origin(out, start, p);
-	}
+	for (const struct conf_pair *p = s->pairs; p; p = p->next)
+		if (conf_section_get(s, p->name) == p)
+			show_pair(p, out, indent);
 }
 
 static void show(const struct conf_schema *schema, const void *conf, struct buf *out, unsigned indent,

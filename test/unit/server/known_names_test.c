@@ -139,7 +139,7 @@ static const struct row {
 	{OUTPUT, "copy", "", "copy_mode deep_copy"},
 	{OUTPUT, "rewrite_tag_filter", "",
 		"capitalize_regex_backreference remove_tag_prefix remove_tag_regexp hostname_command emit_mode "
-		"rewriterule1"},
+		"rewriterule"},
 	{OUTPUT, "rewrite_tag_filter", "rule", "key pattern tag label invert"},
 	{OUTPUT, "route", "", "remove_tag_prefix add_tag_prefix"},
 	{OUTPUT, "label_router", "route/match", "labels namespaces container_names hosts negate"},

@@ -344,7 +344,8 @@ static void check_unsupported(const struct conf_schema *schema, const struct con
 	};
 	char text[256];
 	struct made m;
-	make(&m, schema, p->name, "x");
+	snprintf(text, sizeof text, "%s%s", p->name, p->numbered ? "7" : "");
+	make(&m, schema, text, "x");
 	snprintf(text, sizeof text, want[p->support].text ? want[p->support].text : "%s", p->name);
 	if (p->support == CONF_MOVED || (p->support == CONF_HONOURED && p->type == CONF_IGNORED)) {
 		if (m.report.n)
