@@ -49,9 +49,6 @@ static const struct conf_choice ids[] = {{"derived", ES_ID_DERIVED}, {"auto", ES
 		.name = n, .type = CONF_BOOL, .offset = AT(f), .value = v, .help = h \
 	}
 
-#define NO_TEMPLATES \
-	"weir sends events only; put the template, policy or alias with curl or Kibana before the first event"
-
 static const struct conf_param params[] = {
 	/* where to */
 	{.name = "host",
@@ -257,6 +254,40 @@ static const struct conf_param params[] = {
 	FLAG("template_overwrite", template_overwrite, "false", "Put the template also where there is one."),
 	FLAG("use_legacy_template", use_legacy_template, "true",
 		"The template is one of _template; false: of _index_template."),
+	FLAG("enable_ilm", enable_ilm, "false",
+		"Put a lifecycle policy, attach it to the index template, and write through the alias index_name to "
+		"indices that roll over. "
+		"For one index_name without placeholders; what has an index of its own for each day needs no "
+		"rollover."),
+	{.name = "ilm_policy_id",
+		.type = CONF_STRING,
+		.offset = AT(ilm_policy_id),
+		.value = "logstash-policy",
+		.help = "The policy's name."},
+	TEXT("ilm_policy", ilm_policy, "Its JSON. Default: rollover at 50 GB or 30 days."),
+	{.name = "ilm_policies",
+		.type = CONF_HASH,
+		.offset = AT(ilm_policies),
+		.help = "Several policies that are put in place of ilm_policy: `{\"name\": {\"policy\": ...}}`."},
+	FLAG("ilm_policy_overwrite", ilm_policy_overwrite, "false", "Put policies also where there are some."),
+	FLAG("rollover_index", rollover_index, "false",
+		"Make the first index and the alias that events are written through, without a policy."),
+	TEXT("deflector_alias", deflector_alias, "The alias, with rollover_index. Default: index_name."),
+	{.name = "application_name",
+		.type = CONF_STRING,
+		.offset = AT(application_name),
+		.value = "default",
+		.help = "A part of the names of indices that roll over: INDEX-APPLICATION-DATE-000001."},
+	{.name = "index_date_pattern",
+		.type = CONF_STRING,
+		.offset = AT(index_date_pattern),
+		.value = "now/d",
+		.help = "The date in them, as date math of the server; empty: none."},
+	{.name = "index_separator",
+		.type = CONF_STRING,
+		.offset = AT(index_separator),
+		.value = "-",
+		.help = "Between the parts of these names."},
 	TEXT("data_stream_name", data_stream_name,
 		"The data stream (elasticsearch_data_stream, opensearch_data_stream). May hold placeholders, which are "
 		"resolved for each event."),
@@ -309,17 +340,7 @@ static const struct conf_param params[] = {
 		"it is tried before the first event, and again until it is there; events wait in the buffer"),
 	NOTE("fail_on_putting_template_retry_exceed",
 		"it is tried before the first event, and again until it is there; events wait in the buffer"),
-	NOTE("index_date_pattern", "no rollover alias is made"),
-	NOTE("index_separator", "no rollover alias is made"),
-	NOTE("deflector_alias", "no rollover alias is made"),
-	NOTE("application_name", "no rollover alias is made"),
-	NOTE("ilm_policy_overwrite", "no policy is put"),
 	/* and what would change what happens */
-	NO("rollover_index", "false", NO_TEMPLATES),
-	NO("enable_ilm", "false", NO_TEMPLATES),
-	NOTE("ilm_policy_id", "enable_ilm alone would use it"),
-	NOTE("ilm_policy", "enable_ilm alone would use it"),
-	NOTE("ilm_policies", "enable_ilm alone would use it"),
 	NO("target_type_key", NULL, "mapping types are gone since version 7"),
 	NO("parent_key", NULL, "parent types are gone since version 6"),
 	NO("remove_keys_on_update", "", "use remove_keys"),
@@ -407,9 +428,28 @@ static void check_stream(const struct elasticsearch_conf *c, struct conf_report 
 			r, CONF_ERROR, conf_where(c, "write_operation"), "a data stream takes new documents only");
 }
 
+/* An alias that rolls over stands for one name that is known beforehand. */
+static void check_rollover(const struct elasticsearch_conf *c, struct conf_report *r)
+{
+	const char *param = c->enable_ilm ? "enable_ilm" : "rollover_index";
+	if (!c->enable_ilm && !c->rollover_index)
+		return;
+	if (is_data_stream(c))
+		conf_report_add(
+			r, CONF_ERROR, conf_where(c, param), "a data stream rolls over by itself: leave %s out", param);
+	else if (c->logstash_format || strpbrk(c->index_name, "$%"))
+		conf_report_add(r, CONF_ERROR, conf_where(c, param),
+			"%s needs one index_name without placeholders: with %s each name would need an alias of its "
+			"own; use index_name "
+			"alone, or @type elasticsearch_data_stream, or leave %s out and delete old indices by their "
+			"date",
+			param, c->logstash_format ? "logstash_format" : "them", param);
+}
+
 static void check(void *conf, struct conf_report *r)
 {
 	const struct elasticsearch_conf *c = conf;
+	check_rollover(c, r);
 	if (c->user && !c->password)
 		conf_report_add(
 			r, CONF_ERROR, conf_where(c, "user"), "`password` must be present if `user` is present");

@@ -43,6 +43,9 @@ struct elasticsearch_conf {
 	char *template_name, *template_file;
 	struct conf_hash templates, customize_template;
 	bool template_overwrite, use_legacy_template;
+	bool enable_ilm, rollover_index, ilm_policy_overwrite;
+	char *ilm_policy_id, *ilm_policy, *deflector_alias, *index_date_pattern, *index_separator, *application_name;
+	struct conf_hash ilm_policies;
 	char *data_stream_name, *data_stream_template_name, *data_stream_ilm_name, *data_stream_ilm_policy;
 	bool data_stream_ilm_policy_overwrite, data_stream_wildcard;
 	struct conf_list buffer, secondary, endpoint, metadata;

@@ -32,6 +32,96 @@ static void add(
 	buf_free(&path);
 }
 
+static char *dump(json_t *json)
+{
+	size_t n = json_dumpb(json, NULL, 0, JSON_COMPACT);
+	char *text = mem_zalloc(n + 1);
+	json_dumpb(json, text, n, JSON_COMPACT);
+	json_decref(json);
+	return text;
+}
+
+/* ---- aliases that roll over ------------------------------------------------------------------------------------------- */
+
+/* INDEX-APPLICATION, which the names of the indices behind the alias begin with. */
+static char *rollover_prefix(const struct elasticsearch_conf *c)
+{
+	return mem_printf("%s%s%s", c->index_name, c->index_separator, c->application_name);
+}
+
+static const char *rollover_alias(const struct elasticsearch_conf *c)
+{
+	return c->rollover_index && c->deflector_alias ? c->deflector_alias : c->index_name;
+}
+
+/* Makes a template one of the indices that roll over, with their policy. */
+static void attach_policy(const struct elasticsearch_conf *c, json_t *json)
+{
+	json_t *top = json, *settings;
+	if (!c->use_legacy_template) {
+		if (!json_is_object(json_object_get(json, "template")))
+			json_object_set_new(json, "template", json_object());
+		top = json_object_get(json, "template");
+	}
+	if (!json_is_object(json_object_get(top, "settings")))
+		json_object_set_new(top, "settings", json_object());
+	settings = json_object_get(top, "settings");
+	json_object_set_new(settings, "index.lifecycle.name", json_string(c->ilm_policy_id));
+	json_object_set_new(settings, "index.lifecycle.rollover_alias", json_string(rollover_alias(c)));
+	char *prefix = rollover_prefix(c);
+	char *pattern = mem_printf("%s%s*", prefix, c->index_separator);
+	json_object_set_new(json, "index_patterns", json_pack("[s]", pattern));
+	mem_free(pattern);
+	mem_free(prefix);
+}
+
+static void add_policy(struct maker *m, const char *param, const char *name, const char *body)
+{
+	json_error_t error;
+	json_t *json = json_loads(body, JSON_REJECT_DUPLICATES, &error);
+	if (!json_is_object(json))
+		conf_report_add(m->r, CONF_ERROR, conf_where(m->c, param), "the policy %s is no JSON object: %s", name,
+			error.text);
+	else
+		add(m, "lifecycle policy", "/_ilm/policy/", name, body, m->c->ilm_policy_overwrite);
+	json_decref(json);
+}
+
+static void add_policies(struct maker *m)
+{
+	const struct elasticsearch_conf *c = m->c;
+	for (size_t i = 0; i < c->ilm_policies.n; i++)
+		if (c->ilm_policies.v[i].value)
+			add_policy(m, "ilm_policies", c->ilm_policies.v[i].key, c->ilm_policies.v[i].value);
+	if (!c->ilm_policies.n)
+		add_policy(m, "ilm_policy", c->ilm_policy_id, c->ilm_policy ? c->ilm_policy : default_policy);
+}
+
+/* The first index, and with it the alias. https://www.elastic.co/guide/en/elasticsearch/reference/8.19/getting-started-index-lifecycle-management.html */
+static void add_alias(struct maker *m)
+{
+	const struct elasticsearch_conf *c = m->c;
+	struct buf look, put;
+	char *prefix = rollover_prefix(c), *what = mem_printf("alias %s", rollover_alias(c));
+	char *index = *c->index_date_pattern ? mem_printf("<%s%s{%s}%s000001>", prefix, c->index_separator,
+						       c->index_date_pattern, c->index_separator)
+					     : mem_printf("%s%s000001", prefix, c->index_separator);
+	char *body = dump(json_pack("{s:{s:{s:b}}}", "aliases", rollover_alias(c), "is_write_index", 1));
+	buf_init(&look, 8192);
+	buf_init(&put, 8192);
+	buf_put_str(&look, "/_alias/");
+	bulk_put_path_segment(&look, span_str(rollover_alias(c)));
+	buf_put_str(&put, "/");
+	bulk_put_path_segment(&put, span_str(index));
+	elastic_setup_add(m->setup, what, buf_cstr(&look), buf_cstr(&put), body, false);
+	buf_free(&look);
+	buf_free(&put);
+	mem_free(body);
+	mem_free(index);
+	mem_free(what);
+	mem_free(prefix);
+}
+
 /* ---- templates ------------------------------------------------------------------------------------------------------ */
 
 static char *read_file(const char *path, const char *param, struct maker *m)
@@ -84,6 +174,26 @@ static char *customize(char *text, const struct conf_hash *by)
 	return text;
 }
 
+static void put_template(struct maker *m, const char *name, json_t *json)
+{
+	if (m->c->enable_ilm)
+		attach_policy(m->c, json);
+	char *text = dump(json_incref(json));
+	add(m, "index template", m->c->use_legacy_template ? "/_template/" : "/_index_template/", name, text,
+		m->c->template_overwrite);
+	mem_free(text);
+}
+
+/* For who has no template of their own, but a policy that one has to name. */
+static void add_default_template(struct maker *m)
+{
+	char *name = mem_printf("%s_template", m->c->index_name);
+	json_t *json = json_object();
+	put_template(m, name, json);
+	json_decref(json);
+	mem_free(name);
+}
+
 static void add_template(struct maker *m, const char *name, const char *file, const char *param, bool custom)
 {
 	json_error_t error;
@@ -97,8 +207,7 @@ static void add_template(struct maker *m, const char *name, const char *file, co
 		conf_report_add(m->r, CONF_ERROR, conf_where(m->c, param), "%s is no JSON object: line %d: %s", file,
 			error.line, error.text);
 	else
-		add(m, "index template", m->c->use_legacy_template ? "/_template/" : "/_index_template/", name, text,
-			m->c->template_overwrite);
+		put_template(m, name, json);
 	json_decref(json);
 	mem_free(text);
 }
@@ -114,6 +223,8 @@ static void add_templates(struct maker *m)
 	for (size_t i = 0; i < c->templates.n && !c->template_name; i++)
 		if (c->templates.v[i].value)
 			add_template(m, c->templates.v[i].key, c->templates.v[i].value, "templates", false);
+	if (c->enable_ilm && !c->template_name && !c->templates.n)
+		add_default_template(m);
 }
 
 /* ---- data streams ----------------------------------------------------------------------------------------------------- */
@@ -166,13 +277,9 @@ static char *template_body(const struct elasticsearch_conf *c, const char *patte
 	json_t *body = json_pack("{s:[s],s:{}}", "index_patterns", full, "data_stream");
 	if (settings)
 		json_object_update_missing(body, settings);
-	size_t n = json_dumpb(body, NULL, 0, JSON_COMPACT);
-	char *text = mem_zalloc(n + 1);
-	json_dumpb(body, text, n, JSON_COMPACT);
-	json_decref(body);
 	json_decref(settings);
 	mem_free(full);
-	return text;
+	return dump(body);
 }
 
 static void add_data_stream(struct maker *m, bool lifecycle)
@@ -208,7 +315,11 @@ struct elastic_setup *elasticsearch_setup_make(const struct elasticsearch_conf *
 {
 	struct maker m = {.setup = elastic_setup_new(), .c = c, .r = r};
 	const struct conf_schema *schema = c->common.schema;
+	if (c->enable_ilm)
+		add_policies(&m);
 	add_templates(&m);
+	if (c->enable_ilm || c->rollover_index)
+		add_alias(&m);
 	if (c->data_stream_name)
 		add_data_stream(&m, schema == &elasticsearch_data_stream_conf_schema);
 	return m.setup;

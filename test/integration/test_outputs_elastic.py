@@ -1,13 +1,14 @@
 """Data streams, index templates and v0.12's placeholders on the real servers."""
 import http.server
 import json
+import subprocess
 import threading
 
 import pytest
 
 from harness.forward import send_events
 from harness.waiting import wait_until
-from harness.weir import ELASTICSEARCH
+from harness.weir import ELASTICSEARCH, Weir
 
 LOGSTASH = "logstash_format true\n  logstash_prefix {{prefix}}\n"
 
@@ -139,3 +140,42 @@ def test_dynamic(weir, fake_es, prefix):
     w = weir(config, es_url=fake_es.url, prefix=prefix)
     send_events(w.port, "app.web", [{"k": {"ns": "Blue"}}], seconds=1700000000)
     wait_until(lambda: len(fake_es.documents(f"{prefix}-blue-web-2023")) == 1, 20, w.log_tail)
+
+
+def test_an_alias_that_rolls_over(weir, prefix):
+    """enable_ilm: the policy, a template that names it, the first index with its alias, and events through the alias."""
+    Empty.asked.clear()
+    config = ELASTICSEARCH.replace(LOGSTASH, "index_name app\n")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Empty) as empty:
+        threading.Thread(target=empty.serve_forever, daemon=True).start()
+        w = weir(config, es_url=f"http://127.0.0.1:{empty.server_port}", prefix=prefix,
+                 output='enable_ilm true\nilm_policy_id pol\nilm_policy {"policy":{"phases":{"hot":{"actions":{}}}}}\nuse_legacy_template false')
+        send_events(w.port, "app", [{"seq": 1}])
+        wait_until(lambda: any("_bulk" in path for _, path, _ in Empty.asked), 20, w.log_tail)
+        w.stop()
+        empty.shutdown()
+    assert [a[:2] for a in Empty.asked] == [
+        ("GET", "/_ilm/policy/pol"), ("PUT", "/_ilm/policy/pol"), ("GET", "/_index_template/app_template"), ("PUT", "/_index_template/app_template"),
+        ("GET", "/_alias/app"), ("PUT", "/%3Capp-default-%7Bnow%2Fd%7D-000001%3E"), ("POST", "/app/_bulk")]
+    assert json.loads(Empty.asked[1][2]) == {"policy": {"phases": {"hot": {"actions": {}}}}}
+    assert json.loads(Empty.asked[3][2]) == {"index_patterns": ["app-default-*"], "template": {
+        "settings": {"index.lifecycle.name": "pol", "index.lifecycle.rollover_alias": "app"}}}
+    assert json.loads(Empty.asked[5][2]) == {"aliases": {"app": {"is_write_index": True}}}
+
+
+def test_rollover_on_a_real_server(weir, server, prefix):
+    """rollover_index: the server makes the index of the day, and events go through the alias into it, also after a roll-over."""
+    w = weir(ELASTICSEARCH.replace(LOGSTASH, "index_name {{prefix}}\nrollover_index true\n"), es_url=server.url, prefix=prefix)
+    send_events(w.port, "app", [{"seq": i} for i in range(100)])
+    wait_until(lambda: server.count(prefix) == 100, 30, w.log_tail, 0.2)
+    server.ok("POST", f"/{prefix}/_rollover")
+    send_events(w.port, "app", [{"seq": i} for i in range(100, 200)])
+    wait_until(lambda: server.count(prefix) == 200, 30, w.log_tail, 0.2)
+    indices = server.ok("GET", f"/_alias/{prefix}")
+    assert len(indices) == 2 and all(name.startswith(f"{prefix}-default-") for name in indices)
+
+
+def test_rollover_needs_one_name(prefix, tmp_path):
+    w = Weir(tmp_path, ELASTICSEARCH, es_url="http://127.0.0.1:1", prefix=prefix, output="enable_ilm true")
+    checked = subprocess.run([w.binary, "check", w.config_path], capture_output=True, text=True, timeout=60)
+    assert checked.returncode == 1 and "enable_ilm needs one index_name without placeholders" in checked.stderr
