@@ -181,9 +181,11 @@ static void put_time(const struct event_run *r, const struct event_time *t)
 
 static uint32_t map_count(struct span *map)
 {
+	if (!map->n)
+		return 0;
 	const uint8_t *p = map->p, *end = p + map->n;
 	struct mp_token t;
-	if (!map->n || mp_read(&p, end, &t) != MP_OK || t.type != MP_MAP)
+	if (mp_read(&p, end, &t) != MP_OK || t.type != MP_MAP)
 		return 0;
 	*map = span_of(p, (size_t)(end - p));
 	return t.count;

@@ -183,10 +183,10 @@ static bool raw_get(const struct value *map, const struct value *key, struct val
 	struct value k, v;
 	bool found = false;
 	if (value_is_str(key)) {
-		*out = value_raw(mp_map_get(map->s, value_text(key)));
-		found = out->s.n != 0;
+		struct span raw = mp_map_get(map->s, value_text(key));
+		*out = raw.n ? value_raw(raw) : value_nil();
 		value_load(out);
-		return found;
+		return raw.n != 0;
 	}
 	value_iter_init(&it, map);
 	while (value_iter_pair(&it, &k, &v)) {
