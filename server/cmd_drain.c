@@ -95,6 +95,23 @@ static bool deliver(struct flow *f, const char *timeout)
 	return flow_is_empty(f);
 }
 
+/* The store of dead letters, if nothing came into it. What else lies there keeps the folder. */
+static void remove_empty(const char *path)
+{
+	static const char *const files[] = {"LOCK", "LEDGER"};
+	struct err err;
+	struct buffer_folder *f = buffer_folder_open(path, &vfs_posix, &err);
+	size_t n = f ? buffer_folder_count(f) : 1;
+	buffer_folder_close(f);
+	for (size_t i = 0; i < sizeof files / sizeof *files && !n; i++) {
+		char *file = mem_printf("%s/%s", path, files[i]);
+		(void)unlink(file);
+		mem_free(file);
+	}
+	if (!n)
+		(void)rmdir(path);
+}
+
 static int drain(struct output *o, const char *dir, const char *timeout, struct metrics *m)
 {
 	char *dead_path = mem_printf("%s/dead", dir);
@@ -119,6 +136,8 @@ static int drain(struct output *o, const char *dir, const char *timeout, struct 
 	if (dead)
 		buffer_stats(dead_letters_buffer(dead), &buried);
 	dead_letters_close(dead);
+	if (dead && !buried.durable_records)
+		remove_empty(dead_path);
 	ingest_hub_free(hub);
 	if (buried.durable_records)
 		printf("%" PRIu64 " events became dead letters: `weir deadletter ls --dir %s` lists them\n",

@@ -137,7 +137,7 @@ def test_drain(stopped, weir, prefix, tmp_path):
     assert "all is delivered" in tool(other, "drain", moved, "-c", other.config_path)
     assert {seq for _, seq in es.event_counts} == set(range(2 * N))
     assert es.duplicates() == {}
-    assert not glob.glob(moved + "/*.chunk")
+    assert not glob.glob(moved + "/*.chunk") and not os.path.exists(moved + "/dead")
     send_events(other.port, "app.log", records(first=2 * N))
     wait_until(lambda: es.stored_events() == 3 * N, 20, lambda: other.log_tail())
     assert "no output none" in tool(other, "drain", moved, "-c", other.config_path, "--to", "none", status=1)

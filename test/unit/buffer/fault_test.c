@@ -26,8 +26,19 @@ static void work(struct world *w)
 			buffer_retry(w->b, c, 0);
 		world_forget(w);
 	}
-	if ((c = buffer_take(w->b, 0)))
+	if ((c = buffer_take(w->b, 0))) {
+		struct chunk_pending left = {.offset = 4096};
+		struct chunk_progress p = {
+			.next_offset = 8192, .pending = &left, .pending_count = 1, .outcome = {.delivered = 1}};
+		(void)chunk_progress_save(w->b, c, &p, true, &w->err);
+		chunk_progress_load(w->b, c, &p);
+		bool whole = p.next_offset == 8192 && p.pending_count == 1 && p.outcome.delivered == 1;
+		if (!whole && (p.next_offset || p.pending_count))
+			problem(w, "the progress is neither there nor not there");
+		if (p.pending != &left)
+			mem_free(p.pending);
 		buffer_retry(w->b, c, 0);
+	}
 	world_append(w, 3, 0, 0);
 	buffer_settle(w->b);
 	time_pass(2 * NS_PER_S);

@@ -16,6 +16,7 @@
 #include "record/tag_match.h"
 #include "tool_args.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -257,6 +258,38 @@ static void a_full_destination_loses_none(void **state)
 	close_world(&w);
 }
 
+static ssize_t no_space(void *ctx, int fd, const struct iovec *v, int count, off_t at)
+{
+	(void)ctx;
+	(void)fd;
+	(void)v;
+	(void)count;
+	(void)at;
+	errno = ENOSPC;
+	return -1;
+}
+
+/* Nobody waits for ever for a disk that takes nothing. */
+static void a_stalled_disk_is_left(void **state)
+{
+	(void)state;
+	struct world w;
+	open_world(&w, 1 << 24);
+	struct vfs stalled = *w.vfs;
+	stalled.pwritev = no_space;
+	const struct vfs *mem = w.vfs;
+	w.vfs = &stalled;
+	struct buffer *b = open_buffer(&w, "/stalled", 1 << 24);
+	w.vfs = mem;
+	durable_limit_ns = 50 * NS_PER_MS;
+	struct frame *f = frame_new(FRAME_DATA, SPAN_LIT("t"), (struct span){0}, 8);
+	assert_false(durable_append(b, f, (struct span){0}, 0, &w.err));
+	assert_int_equal(w.err.code, ETIMEDOUT);
+	durable_limit_ns = 30 * NS_PER_S;
+	buffer_close(b); /* the frame fails now; nobody waits for it */
+	close_world(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +299,7 @@ int main(void)
 		cmocka_unit_test(lines_are_harmless),
 		cmocka_unit_test(they_go_back_to_their_place),
 		cmocka_unit_test(a_full_destination_loses_none),
+		cmocka_unit_test(a_stalled_disk_is_left),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
