@@ -167,7 +167,8 @@ def with_dead(weir, fake_es, prefix):
     events = records()
     events[7]["text"] = events[20]["text"] = "bad"
     send_events(w.port, "app.log", events)
-    wait_until(lambda: es.stored_events() == N - 2, 20, lambda: w.log_tail())
+    wait_until(lambda: es.stored_events() == N - 2 and w.metrics().sum("weir_dead_letter_events_total") == 2, 20,
+               lambda: w.log_tail())
     return es, w
 
 
