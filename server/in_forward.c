@@ -191,7 +191,7 @@ static void *create(struct source *s, struct builder *b)
 	make_counters(f, builder_metrics(b));
 	if (c->security.n)
 		make_security(f, c->security.v[0], builder_report(b));
-	if (transport_is_tls(t) && !(f->tls = transport_tls_context(t, &err)))
+	if (t && transport_is_tls(t) && !(f->tls = transport_tls_context(t, &err)))
 		conf_report_add(builder_report(b), CONF_ERROR, t->common.pos, "%s", err.text);
 	f->certificate = certificate_watch(builder_metrics(b), s->id, f->tls);
 	return f;

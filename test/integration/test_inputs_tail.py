@@ -434,6 +434,7 @@ TAIL_ES = SYSTEM + """
     {{parse}}
   </parse>
 </source>
+{{filter}}
 <match **>
   @type elasticsearch
   @id es
@@ -487,6 +488,32 @@ def test_kill9(weir, fake_es, prefix, logs, kills):
     w.stop()
     documents = [d["message"] for d in fake_es.documents(f"{prefix}-*").values()]
     assert len(documents) == len(written) and set(documents) == set(written)
+
+
+@pytest.mark.slow
+def test_kill9_with_concat(weir, fake_es, prefix, logs):
+    """Texts that a filter makes of several lines, some of which wait in it while weir is killed."""
+    w = weir(TAIL_ES, es_url=fake_es.url, prefix=prefix, path=logs / "app.log", parse="@type none", source="read_lines_limit 7",
+             filter="<filter **>\n @type concat\n key message\n multiline_start_regexp /^S/\n flush_interval 60s\n</filter>")
+    want, dice = [], random.Random(1)
+
+    def stored():
+        return len(fake_es.documents(f"{prefix}-*"))
+
+    for i in range(12):
+        more = stored() + dice.randrange(0, 80)
+        for j in range(100):
+            text = "".join(f"{'S' if not k else ' '}{i} {j} {k}\n" for k in range(dice.randrange(1, 5)))
+            want.append(text[:-1])
+            append(logs / "app.log", text)
+        wait_until(lambda: stored() >= more, 10, lambda: f"texts come:\n{w.log_tail()}", 0.001)
+        w.kill9()
+        w.start()
+    append(logs / "app.log", "S end\n")
+    wait_until(lambda: stored() >= len(want), 20, lambda: f"{len(want)} texts, {stored()} are stored:\n{w.log_tail()}")
+    w.kill9()
+    documents = [d["message"] for d in fake_es.documents(f"{prefix}-*").values()]
+    assert sorted(documents) == sorted(want)
 
 
 def test_full_buffer(weir, fake_es, prefix, logs):
