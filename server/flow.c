@@ -22,9 +22,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HOLD_NS	    (30 * NS_PER_S) /* between tries while somebody has to mend something */
-#define WAIT_MIN_NS (50 * NS_PER_MS)
-#define SLOW_NS	    (20 * NS_PER_S) /* a chunk that takes longer counts as slow, as by fluentd's slow_flush_log_threshold */
+#define HOLD_NS	     (30 * NS_PER_S) /* between tries while somebody has to mend something */
+#define WAIT_MIN_NS  (50 * NS_PER_MS)
+#define LOG_EVERY_NS (10 * NS_PER_S) /* of what may happen to each of many chunks */
+#define SLOW_NS	     (20 * NS_PER_S) /* a chunk that takes longer counts as slow, as by fluentd's slow_flush_log_threshold */
 
 /* All flush threads pass here before they take a chunk. */
 struct gate {
@@ -61,6 +62,7 @@ struct flow {
 	int stop_fd;
 	struct gate gate;
 	_Atomic uint64_t writes, slow_writes, write_ns;
+	struct log_limit log_commit, log_secondary, log_neither, log_given_up, log_open;
 	struct {
 		struct counter *chunks_done, *retries, *blocked, *down, *to_secondary, *given_up;
 	} n;
@@ -379,12 +381,13 @@ void flush_because(struct flush_report *r, const char *fmt, ...)
 static void commit(struct flow *f, struct chunk *c)
 {
 	struct err err;
-	if (!buffer_commit(f->buffer, c, &err))
+	uint64_t held;
+	if (!buffer_commit(f->buffer, c, &err) && log_allowed(&f->log_commit, LOG_EVERY_NS, &held))
 		log_error(f->output->id,
 			"a delivered chunk cannot be removed: it will be delivered again at the next start (its "
 			"documents "
 			"are known then); look at the folder's rights and disk",
-			LOG_S("error", err.text));
+			LOG_S("error", err.text), LOG_U("held_back", held));
 }
 
 static void finish(struct flow *f, struct chunk *c, enum flush_result result, const struct flush_report *report)
@@ -460,36 +463,42 @@ static bool deliver_to_secondary(
 	const struct output_ops *ops = f->secondary->plugin->output;
 	struct flush_report report = {.retry_after_ns = -1};
 	struct err err;
+	uint64_t held;
 	if (!t->secondary && !(t->secondary = ops->flush_open(f->secondary, f->stop_fd, &err)))
 		flush_because(&report, "%s", err.text);
 	else if (ops->flush(t->secondary, c, &report) == FLUSH_DONE) {
 		counter_add(f->n.to_secondary, 1);
-		log_warn(f->output->id,
-			"a chunk could not be delivered for too long: <secondary> has it (retry succeeded by "
-			"secondary)",
-			LOG_S("chunk", info->id), LOG_S("secondary", f->secondary->id), LOG_S("error", why));
+		if (log_allowed(&f->log_secondary, LOG_EVERY_NS, &held))
+			log_warn(f->output->id,
+				"a chunk could not be delivered for too long: <secondary> has it (retry succeeded by "
+				"secondary)",
+				LOG_S("chunk", info->id), LOG_S("secondary", f->secondary->id), LOG_S("error", why),
+				LOG_U("held_back", held));
 		return true;
 	}
-	log_error(f->output->id, "<secondary> could not take a chunk either: it stays in the buffer",
-		LOG_S("chunk", info->id), LOG_S("secondary", f->secondary->id), LOG_S("error", report.reason));
+	if (log_allowed(&f->log_neither, LOG_EVERY_NS, &held))
+		log_error(f->output->id, "<secondary> could not take a chunk either: it stays in the buffer",
+			LOG_S("chunk", info->id), LOG_S("secondary", f->secondary->id), LOG_S("error", report.reason),
+			LOG_U("held_back", held));
 	return false;
 }
 
 static bool give_up(struct flow *f, struct chunk *c, const struct chunk_info *info, struct flush_report *report)
 {
 	struct err err;
-	uint64_t events;
+	uint64_t events, held;
 	if (!chunk_rest_bury(f->buffer, c, f->dead, f->output->id, report->reason, &events, &err)) {
 		flush_because(report, "%s", err.text);
 		return false;
 	}
 	counter_add(f->n.given_up, 1);
-	log_error(f->output->id,
-		"Hit limit for retries: what is left of a chunk is dead letters now (`weir deadletter` lists and "
-		"replays "
-		"them); retry_timeout, retry_max_times and retry_forever say how long a chunk is tried",
-		LOG_S("chunk", info->id), LOG_U("retry_times", info->attempts), LOG_U("records", events),
-		LOG_S("error", report->reason));
+	if (log_allowed(&f->log_given_up, LOG_EVERY_NS, &held))
+		log_error(f->output->id,
+			"Hit limit for retries: what is left of a chunk is dead letters now (`weir deadletter` lists "
+			"and replays them); retry_timeout, retry_max_times and retry_forever say how long a chunk is "
+			"tried",
+			LOG_S("chunk", info->id), LOG_U("retry_times", info->attempts), LOG_U("records", events),
+			LOG_S("error", report->reason), LOG_U("held_back", held));
 	return true;
 }
 
@@ -534,11 +543,13 @@ static void *flush_main(void *arg)
 	const struct output_ops *ops = f->output->plugin->output;
 	struct flush_thread t = {0};
 	struct err err;
+	uint64_t held;
 	pthread_setname_np(pthread_self(), "flush");
 	while (!atomic_load(&f->stopping)) {
 		if (!t.own && !(t.own = ops->flush_open(f->output, f->stop_fd, &err))) {
-			log_error(f->output->id, "a flush thread cannot work; it tries again in a while",
-				LOG_S("error", err.text));
+			if (log_allowed(&f->log_open, LOG_EVERY_NS, &held))
+				log_error(f->output->id, "a flush thread cannot work; it tries again in a while",
+					LOG_S("error", err.text), LOG_U("held_back", held));
 			usleep(500000);
 			continue;
 		}

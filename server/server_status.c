@@ -1,5 +1,6 @@
 #include "server_status.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "buffer_metrics.h"
 #include "dead_letter.h"
@@ -85,6 +86,20 @@ static void collect_flow(struct metrics *m, const struct output *o)
 	mem_free(labels);
 }
 
+static void collect_log(struct metrics *m)
+{
+	for (int level = LOG_WARN; level <= LOG_FATAL; level++) {
+		char *labels = metrics_labels("level", log_level_name((enum log_level)level), NULL);
+		struct counter *c = metrics_counter(
+			m, "weir_log_lines_total", labels, "Lines of weir's own log, from warnings up.");
+		atomic_store(&c->v, log_lines((enum log_level)level));
+		mem_free(labels);
+	}
+	struct counter *held = metrics_counter(m, "weir_log_held_back_lines_total", NULL,
+		"Lines that were not written because there had just been one like them.");
+	atomic_store(&held->v, log_lines_held());
+}
+
 static void collect(void *arg)
 {
 	struct server_status *s = arg;
@@ -96,6 +111,7 @@ static void collect(void *arg)
 	struct buffer_stats dead;
 	buffer_stats(dead_letters_buffer(s->parts.dead), &dead);
 	buffer_metrics_dead(s->parts.metrics, &dead);
+	collect_log(s->parts.metrics);
 	if (!s->has_monitor)
 		fluent_names_outputs(s->parts.metrics, s->parts.pipeline, "", true);
 }

@@ -25,6 +25,8 @@ static int general_level; /* of all other plugins, where there are some */
 static void (*tap_fn)(void *, enum log_level, const char *, const char *, const struct log_kv *);
 static void *tap_arg;
 
+static _Atomic uint64_t lines_written[LOG_FATAL + 1], lines_held;
+
 static const char *const level_names[] = {"trace", "debug", "info", "warn", "error", "fatal"};
 
 const char *log_level_name(enum log_level level)
@@ -186,8 +188,10 @@ void log_write(enum log_level level, const char *plugin, const char *message, co
 {
 	int saved = errno;
 	pthread_mutex_lock(&lock);
-	if (is_wanted(level, plugin))
+	if (is_wanted(level, plugin)) {
+		atomic_fetch_add(&lines_written[level], 1);
 		write_line(level, plugin, message, facts);
+	}
 	pthread_mutex_unlock(&lock);
 	errno = saved;
 }
@@ -212,10 +216,21 @@ bool log_allowed(struct log_limit *limit, int64_t interval_ns, uint64_t *held)
 	int64_t next = atomic_load(&limit->next_ns);
 	if (now < next || !atomic_compare_exchange_strong(&limit->next_ns, &next, now + interval_ns)) {
 		atomic_fetch_add(&limit->held, 1);
+		atomic_fetch_add(&lines_held, 1);
 		return false;
 	}
 	*held = atomic_exchange(&limit->held, 0);
 	return true;
+}
+
+uint64_t log_lines(enum log_level level)
+{
+	return atomic_load(&lines_written[level]);
+}
+
+uint64_t log_lines_held(void)
+{
+	return atomic_load(&lines_held);
 }
 
 bool log_open(const char *path)

@@ -75,6 +75,10 @@ struct log_limit {
 };
 bool log_allowed(struct log_limit *limit, int64_t interval_ns, uint64_t *held);
 
+/* Lines written at that level, and lines held back, since the start. */
+uint64_t log_lines(enum log_level level);
+uint64_t log_lines_held(void);
+
 enum log_format { LOG_TEXT, LOG_JSON };
 
 /* Start-up and reload only. `path` NULL means standard error. False (errno set) if the file cannot be opened; the old one stays. */

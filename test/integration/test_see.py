@@ -352,6 +352,8 @@ def test_log_is_limited(weir):
             chunk = chunk_id()
             c.send(msgpack.packb(["t", [["no time", {"a": 1}]], {"chunk": chunk}]))
             assert c.ack() == chunk
+    m = w.metrics()
+    assert m.sum("weir_log_lines_total", level="warn") >= 1 and m.sum("weir_log_held_back_lines_total") >= 490
     lines = [json.loads(x) for x in w.log().splitlines()]
     assert len([x for x in lines if "skip invalid event" in x["message"]]) <= 3
     assert len(lines) < 60 and all({"time", "level", "message"} <= set(x) for x in lines)
