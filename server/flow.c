@@ -7,37 +7,21 @@
 #include "dead_letter.h"
 #include "chunk_rest.h"
 #include "die_at.h"
+#include "gate.h"
 #include "ingest.h"
 #include "retry.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
-#define HOLD_NS	     (30 * NS_PER_S) /* between tries while somebody has to mend something */
-#define WAIT_MIN_NS  (50 * NS_PER_MS)
 #define LOG_EVERY_NS (10 * NS_PER_S) /* of what may happen to each of many chunks */
 #define SLOW_NS	     (20 * NS_PER_S) /* a chunk that takes longer counts as slow, as by fluentd's slow_flush_log_threshold */
-
-/* All flush threads pass here before they take a chunk. */
-struct gate {
-	pthread_mutex_t lock;
-	pthread_cond_t cond; /* CLOCK_MONOTONIC */
-	bool down, holding;
-	bool probing; /* one thread is trying */
-	unsigned failures;
-	int64_t since_ns;    /* monotonic: the first failure */
-	int64_t next_try_ns; /* monotonic */
-	char reason[512];
-};
 
 struct flow {
 	struct output *output;
@@ -46,9 +30,7 @@ struct flow {
 	unsigned thread_count;
 	bool flush_at_shutdown;
 	int64_t shutdown_timeout_ns;
-	bool periodic, randomize;
-	int64_t wait_ns, wait_max_ns;
-	double base;
+	struct retry_waits waits;
 	struct retry_limits limits;
 	struct output *secondary; /* NULL = none */
 	const struct chunk_keys *keys;
@@ -60,7 +42,7 @@ struct flow {
 	unsigned started;
 	atomic_bool stopping;
 	int stop_fd;
-	struct gate gate;
+	struct gate *gate; /* all flush threads pass it before they take a chunk */
 	_Atomic uint64_t writes, slow_writes, write_ns;
 	struct log_limit log_commit, log_secondary, log_neither, log_given_up, log_open;
 	struct {
@@ -134,11 +116,14 @@ struct flow *flow_new(struct output *o, const struct buffer_conf *c, bool by_tim
 	f->thread_count = (unsigned)c->flush_thread_count;
 	f->flush_at_shutdown = c->flush_at_shutdown;
 	f->shutdown_timeout_ns = c->shutdown_timeout_ns;
-	f->periodic = c->retry_type == RETRY_CONF_PERIODIC;
-	f->randomize = c->retry_randomize;
-	f->wait_ns = c->retry_wait_ns;
-	f->wait_max_ns = c->retry_max_interval_ns;
-	f->base = c->retry_base;
+	f->waits = (struct retry_waits){
+		.periodic = c->retry_type == RETRY_CONF_PERIODIC,
+		.randomize = c->retry_randomize,
+		.first_ns = c->retry_wait_ns,
+		.max_ns = c->retry_max_interval_ns,
+		.base = c->retry_base,
+	};
+	f->gate = gate_new(o->id, &f->waits);
 	f->limits = (struct retry_limits){
 		.forever = c->retry_forever,
 		.timeout_ns = c->retry_timeout_ns,
@@ -178,16 +163,6 @@ bool flow_in_memory(const struct flow *f)
 	return f->in_memory;
 }
 
-static void gate_init(struct gate *g)
-{
-	pthread_condattr_t attr;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_mutex_init(&g->lock, NULL);
-	pthread_cond_init(&g->cond, &attr);
-	pthread_condattr_destroy(&attr);
-}
-
 bool flow_open(struct flow *f, struct ingest_hub *hub, struct metrics *m, struct err *err)
 {
 	struct buffer_hooks hooks = {
@@ -210,7 +185,6 @@ bool flow_open(struct flow *f, struct ingest_hub *hub, struct metrics *m, struct
 		"Chunks that became dead letters because their retries were used up.");
 	mem_free(labels);
 	f->dead = ingest_hub_dead(hub);
-	gate_init(&f->gate);
 	f->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (f->stop_fd < 0)
 		return err_sys(err, errno, "no descriptor for the flush threads");
@@ -247,125 +221,7 @@ unsigned flow_threads(const struct flow *f)
 void flow_flush(struct flow *f)
 {
 	buffer_flush_all(f->buffer);
-	pthread_mutex_lock(&f->gate.lock);
-	f->gate.next_try_ns = 0;
-	pthread_cond_broadcast(&f->gate.cond);
-	pthread_mutex_unlock(&f->gate.lock);
-}
-
-/* ---- when to try again --------------------------------------------------------------------------------------------- */
-
-static int64_t random_below(int64_t n)
-{
-	uint64_t r;
-	if (n <= 0 || getrandom(&r, sizeof r, 0) != sizeof r)
-		return n / 2;
-	return (int64_t)(r % (uint64_t)n);
-}
-
-/* Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ */
-static int64_t back_off(const struct flow *f, unsigned failures)
-{
-	double wait = (double)f->wait_ns;
-	if (!f->periodic && failures > 1)
-		wait *= pow(f->base, failures - 1 > 64 ? 64 : failures - 1);
-	int64_t ns = wait > (double)f->wait_max_ns ? f->wait_max_ns : (int64_t)wait;
-	if (f->randomize)
-		ns = random_below(ns);
-	return ns < WAIT_MIN_NS ? WAIT_MIN_NS : ns;
-}
-
-/* While somebody has to mend something. */
-static int64_t hold_wait(const struct flow *f)
-{
-	return f->wait_max_ns < HOLD_NS ? f->wait_max_ns : HOLD_NS;
-}
-
-static struct timespec timespec_of(int64_t ns)
-{
-	return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
-}
-
-/* Waits until this thread may try: at once while all is well, else one thread (true) at a time and not before next_try. */
-static bool gate_pass(struct flow *f)
-{
-	struct gate *g = &f->gate;
-	bool probe = false;
-	pthread_mutex_lock(&g->lock);
-	while (!atomic_load(&f->stopping) && g->down) {
-		int64_t now = clock_mono_ns();
-		if (!g->probing && now >= g->next_try_ns) {
-			g->probing = probe = true;
-			break;
-		}
-		struct timespec until = timespec_of(g->probing ? now + NS_PER_S : g->next_try_ns);
-		pthread_cond_timedwait(&g->cond, &g->lock, &until);
-	}
-	pthread_mutex_unlock(&g->lock);
-	return probe;
-}
-
-/* The gate may have shut while this thread waited for a chunk behind it. */
-static bool gate_has_shut(struct flow *f)
-{
-	pthread_mutex_lock(&f->gate.lock);
-	bool down = f->gate.down;
-	pthread_mutex_unlock(&f->gate.lock);
-	return down;
-}
-
-static void gate_open(struct flow *f)
-{
-	struct gate *g = &f->gate;
-	pthread_mutex_lock(&g->lock);
-	if (g->down)
-		log_info(f->output->id, "the destination works again: retry succeeded", LOG_U("failures", g->failures));
-	g->down = g->holding = g->probing = false;
-	g->failures = 0;
-	g->reason[0] = 0;
-	pthread_cond_broadcast(&g->cond);
-	pthread_mutex_unlock(&g->lock);
-}
-
-/* The probe found nothing to send, or was stopped: another one may try. */
-static void gate_leave(struct flow *f)
-{
-	struct gate *g = &f->gate;
-	pthread_mutex_lock(&g->lock);
-	g->probing = false;
-	pthread_cond_broadcast(&g->cond);
-	pthread_mutex_unlock(&g->lock);
-}
-
-static void gate_shut(
-	struct flow *f, const struct chunk_info *info, const struct flush_report *report, enum flush_result result)
-{
-	struct gate *g = &f->gate;
-	bool hold = result != FLUSH_DOWN;
-	counter_add(f->n.down, 1);
-	pthread_mutex_lock(&g->lock);
-	if (!g->down)
-		g->since_ns = clock_mono_ns();
-	g->failures++;
-	int64_t wait = back_off(f, g->failures);
-	if (result == FLUSH_HOLD && wait < hold_wait(f))
-		wait = hold_wait(f);
-	if (report->retry_after_ns > wait)
-		wait = report->retry_after_ns;
-	g->next_try_ns = clock_mono_ns() + wait;
-	g->down = true;
-	g->holding = hold;
-	g->probing = false;
-	snprintf(g->reason, sizeof g->reason, "%s", report->reason);
-	unsigned failures = g->failures;
-	pthread_cond_broadcast(&g->cond);
-	pthread_mutex_unlock(&g->lock);
-	/* The first failures are told each, later ones at powers of two: an hour's outage is a dozen lines. */
-	if (failures <= 4 || (failures & (failures - 1)) == 0)
-		log_at(hold ? LOG_ERROR : LOG_WARN, f->output->id,
-			"failed to flush the buffer: events stay in it and are sent when the destination works",
-			LOG_U("retry_times", failures), LOG_D("next_retry_s", (double)wait / 1e9),
-			LOG_S("chunk", info->id), LOG_S("error", report->reason));
+	gate_hurry(f->gate);
 }
 
 /* ---- flush threads --------------------------------------------------------------------------------------------------- */
@@ -390,22 +246,29 @@ static void commit(struct flow *f, struct chunk *c)
 			LOG_S("error", err.text), LOG_U("held_back", held));
 }
 
+static void shut(
+	struct flow *f, const struct chunk_info *info, const struct flush_report *report, enum flush_result result)
+{
+	counter_add(f->n.down, 1);
+	gate_shut(f->gate, result, report, info->id);
+}
+
 static void finish(struct flow *f, struct chunk *c, enum flush_result result, const struct flush_report *report)
 {
 	struct chunk_info info;
 	chunk_info(c, &info);
 	switch (result) {
 	case FLUSH_DONE:
-		gate_open(f);
+		gate_open(f->gate);
 		counter_add(f->n.chunks_done, 1);
 		die_point(DIE_CHUNK_DELIVERED);
 		commit(f, c);
 		return;
 	case FLUSH_UNRECOVERABLE: /* and nobody could take it: later */
 	case FLUSH_RETRY:
-		gate_open(f);
+		gate_open(f->gate);
 		counter_add(f->n.retries, 1);
-		int64_t wait = back_off(f, info.attempts + 1);
+		int64_t wait = retry_wait(&f->waits, info.attempts + 1);
 		if (report->retry_after_ns > wait)
 			wait = report->retry_after_ns;
 		log_debug(f->output->id, "some events of a chunk were rejected for now; they alone are sent again",
@@ -416,15 +279,15 @@ static void finish(struct flow *f, struct chunk *c, enum flush_result result, co
 	case FLUSH_BLOCKED:
 		/* Chunks behind it have their turn; if all are blocked, one after the other tries ever more seldom. */
 		if (report->progressed)
-			gate_open(f);
+			gate_open(f->gate);
 		else
-			gate_shut(f, &info, report, result);
+			shut(f, &info, report, result);
 		counter_add(f->n.blocked, 1);
-		buffer_hold(f->buffer, c, hold_wait(f));
+		buffer_hold(f->buffer, c, retry_hold(&f->waits));
 		return;
 	case FLUSH_DOWN:
 	case FLUSH_HOLD:
-		gate_shut(f, &info, report, result);
+		shut(f, &info, report, result);
 		buffer_release(f->buffer, c);
 		return;
 	case FLUSH_STOPPED:
@@ -441,7 +304,7 @@ struct flush_thread {
 /* How long and how often this chunk, or the destination as a whole, has failed. */
 static enum retry_verdict judge(struct flow *f, const struct chunk_info *info, enum flush_result result)
 {
-	struct gate *g = &f->gate;
+	struct gate_state gate;
 	if (result == FLUSH_UNRECOVERABLE)
 		return f->secondary ? RETRY_SECONDARY : RETRY_GIVE_UP;
 	if (result == FLUSH_RETRY || result == FLUSH_BLOCKED) {
@@ -450,11 +313,8 @@ static enum retry_verdict judge(struct flow *f, const struct chunk_info *info, e
 	}
 	if (!f->secondary || (result != FLUSH_DOWN && result != FLUSH_HOLD))
 		return RETRY_AGAIN; /* an outage uses nothing up */
-	pthread_mutex_lock(&g->lock);
-	uint64_t failures = (uint64_t)g->failures + 1;
-	int64_t elapsed = g->down ? clock_mono_ns() - g->since_ns : 0;
-	pthread_mutex_unlock(&g->lock);
-	return retry_judge(&f->limits, true, failures, elapsed);
+	gate_state(f->gate, &gate);
+	return retry_judge(&f->limits, true, (uint64_t)gate.failures + 1, gate.down_for_ns);
 }
 
 static bool deliver_to_secondary(
@@ -526,7 +386,7 @@ static void flush_chunk(struct flow *f, struct flush_thread *t, struct chunk *c)
 	enum retry_verdict verdict = result == FLUSH_DONE ? RETRY_AGAIN : judge(f, &info, result);
 	bool elsewhere = verdict == RETRY_SECONDARY && deliver_to_secondary(f, t, c, &info, report.reason);
 	if (elsewhere && (result == FLUSH_DOWN || result == FLUSH_HOLD)) {
-		gate_shut(f, &info, &report, result);
+		shut(f, &info, &report, result);
 		commit(f, c);
 		return;
 	}
@@ -553,14 +413,14 @@ static void *flush_main(void *arg)
 			usleep(500000);
 			continue;
 		}
-		bool probe = gate_pass(f);
+		bool probe = gate_pass(f->gate);
 		struct chunk *c = buffer_take(f->buffer, NS_PER_S);
-		if (c && (probe || !gate_has_shut(f)))
+		if (c && (probe || !gate_is_shut(f->gate)))
 			flush_chunk(f, &t, c);
 		else if (c)
 			buffer_release(f->buffer, c);
 		else if (probe)
-			gate_leave(f);
+			gate_leave(f->gate);
 	}
 	if (t.own)
 		ops->flush_close(t.own);
@@ -606,9 +466,7 @@ void flow_stop(struct flow *f)
 		(void)!write(f->stop_fd, &one, sizeof one);
 	if (f->buffer)
 		buffer_end_output(f->buffer);
-	pthread_mutex_lock(&f->gate.lock);
-	pthread_cond_broadcast(&f->gate.cond);
-	pthread_mutex_unlock(&f->gate.lock);
+	gate_stop(f->gate);
 }
 
 void flow_join(struct flow *f)
@@ -624,11 +482,9 @@ void flow_free(struct flow *f)
 {
 	if (!f)
 		return;
-	if (f->stop_fd >= 0) {
+	if (f->stop_fd >= 0)
 		close(f->stop_fd);
-		pthread_mutex_destroy(&f->gate.lock);
-		pthread_cond_destroy(&f->gate.cond);
-	}
+	gate_free(f->gate);
 	vfs_mem_free(f->memory);
 	mem_free(f->threads);
 	mem_free(f->path);
@@ -637,16 +493,15 @@ void flow_free(struct flow *f)
 
 void flow_status(struct flow *f, struct flow_status *s)
 {
-	struct gate *g = &f->gate;
+	struct gate_state gate;
 	buffer_stats(f->buffer, &s->buffer);
-	pthread_mutex_lock(&g->lock);
-	s->down = g->down;
-	s->holding = g->holding;
-	s->failures = g->failures;
-	s->since_ns = g->down ? clock_wall_ns() - (clock_mono_ns() - g->since_ns) : 0;
-	s->next_try_ns = g->down ? clock_wall_ns() + (g->next_try_ns - clock_mono_ns()) : 0;
-	memcpy(s->reason, g->reason, sizeof s->reason);
-	pthread_mutex_unlock(&g->lock);
+	gate_state(f->gate, &gate);
+	s->down = gate.down;
+	s->holding = gate.holding;
+	s->failures = gate.failures;
+	s->since_ns = gate.down ? clock_wall_ns() - gate.down_for_ns : 0;
+	s->next_try_ns = gate.down ? clock_wall_ns() + gate.next_try_in_ns : 0;
+	memcpy(s->reason, gate.reason, sizeof s->reason);
 	s->total_limit_size = f->options.total_limit_size;
 	s->chunks_done = counter_get(f->n.chunks_done);
 	s->chunk_retries = counter_get(f->n.retries);

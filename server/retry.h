@@ -1,4 +1,4 @@
-/* retry.h: how long a chunk is tried before it goes to <secondary> or the dead letters. No state of its own; any thread. */
+/* retry.h: how long a chunk is tried before it goes to <secondary> or the dead letters, and how often. No state of its own; any thread. */
 #ifndef WEIR_RETRY_H
 #define WEIR_RETRY_H
 
@@ -11,6 +11,18 @@ struct retry_limits {
 	int64_t max_times;	    /* < 0: no limit */
 	double secondary_threshold; /* the part of either limit after which <secondary> is used */
 };
+
+/* How long it waits between tries. */
+struct retry_waits {
+	bool periodic, randomize; /* else growing; else as long as they are */
+	int64_t first_ns, max_ns;
+	double base;
+};
+
+/* After so many failures in a row. */
+int64_t retry_wait(const struct retry_waits *w, unsigned failures);
+/* While somebody has to mend something. */
+int64_t retry_hold(const struct retry_waits *w);
 
 enum retry_verdict {
 	RETRY_AGAIN,

@@ -74,11 +74,11 @@ MUTANTS = [
     ("Retry-After is not heard", "server/elasticsearch_post.c", [
         ("\tt->report->retry_after_ns = r->retry_after_ns;\n", ""),
     ], [FAULTS + "test_retry_after"]),
-    ("no wait between tries", "server/flow.c", [
+    ("no wait between tries", "server/gate.c", [
         ("\tg->next_try_ns = clock_mono_ns() + wait;\n", "\tg->next_try_ns = clock_mono_ns();\n"),
     ], [FAULTS + "test_somebody_must_mend_it[401]"]),
-    ("a hold is not slower than an outage", "server/flow.c", [
-        ("\tif (result == FLUSH_HOLD && wait < hold_wait(f))\n", "\tif (0)\n"),
+    ("a hold is not slower than an outage", "server/gate.c", [
+        ("\tif (result == FLUSH_HOLD && wait < retry_hold(g->waits))\n", "\tif (0)\n"),
     ], [FAULTS + "test_somebody_must_mend_it[403]"]),
     ("429s change nothing", "lib/elastic/bulk_pace.c", [
         ("\t\t\tp->limit /= 2;\n", ""),
