@@ -450,7 +450,7 @@ static void check(void *conf, struct conf_report *r)
 {
 	const struct elasticsearch_conf *c = conf;
 	check_rollover(c, r);
-	if (c->user && !c->password)
+	if (c->user && *c->user && !c->password)
 		conf_report_add(
 			r, CONF_ERROR, conf_where(c, "user"), "`password` must be present if `user` is present");
 	if ((c->write_operation == BULK_UPDATE || c->write_operation == BULK_UPSERT) && !c->id_key)

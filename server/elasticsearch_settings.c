@@ -234,7 +234,7 @@ static void make_tls(struct elasticsearch_settings *s, const struct elasticsearc
 
 static void make_auth(struct elasticsearch_settings *s, const struct elasticsearch_conf *c)
 {
-	if (c->user) {
+	if (c->user && *c->user) {
 		s->client.user = unescape(keep(s, mem_strdup(c->user)));
 		s->client.password = unescape(keep(s, mem_strdup(c->password ? c->password : "")));
 	}
