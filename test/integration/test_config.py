@@ -186,7 +186,7 @@ def test_rpc(weir, tmp_path):
     w.wait_log("rpc_endpoint 127.0.0.1")
     assert rpc("config.reload").status == 501
     assert json.loads(rpc("processes.interruptWorkers").text) == {"ok": True}
-    w.wait_log("weir has ended status=0")
+    wait_until(lambda: not w.process.is_running(), 20, w.log_tail)
     w.stop()
 
 
