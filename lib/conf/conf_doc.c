@@ -106,28 +106,36 @@ static void put_list(struct buf *out, const struct conf_schema *schema, const ch
 	buf_put_str(out, any ? "\n" : "");
 }
 
-static bool is_old(const struct conf_param *p)
+/* A parameter of v0.12 that stands in a place which somebody else reads. */
+static bool is_old(const struct conf_param *p, const char *why)
 {
-	return p->type == CONF_IGNORED && (p->support == CONF_DEPRECATED || p->support == CONF_MOVED);
+	bool old = p->type == CONF_IGNORED && (p->support == CONF_DEPRECATED || p->support == CONF_MOVED);
+	return old && p->instead && (!why || strcmp(p->instead, why) == 0);
+}
+
+/* Whether a parameter before `p` has the same explanation. */
+static bool is_told(const struct conf_schema *schema, const struct conf_param *p)
+{
+	for (const struct conf_param *q = schema->params; q != p; q++)
+		if (is_old(q, p->instead))
+			return true;
+	return false;
 }
 
 /* v0.12's names, those with one explanation together. */
 static void put_old(struct buf *out, const struct conf_schema *schema)
 {
 	for (const struct conf_param *p = schema->params; p && p->name; p++) {
-		const struct conf_param *first = schema->params;
-		while (!is_old(first) || strcmp(first->instead, p->instead ? p->instead : "") != 0) {
-			if (first == p)
-				break;
-			first++;
-		}
-		if (!is_old(p) || first != p)
+		const char *comma = "";
+		if (!is_old(p, NULL) || is_told(schema, p))
 			continue;
 		buf_put_str(out, "Old, still read:");
-		for (const struct conf_param *q = p; q->name; q++)
-			if (is_old(q) && strcmp(q->instead, p->instead) == 0)
-				buf_printf(
-					out, "%s `%s%s`", q == p ? "" : ",", q->name, q->numbered ? "1` ... `99" : "");
+		for (const struct conf_param *q = p; q->name; q++) {
+			if (!is_old(q, p->instead))
+				continue;
+			buf_printf(out, "%s `%s%s`", comma, q->name, q->numbered ? "1` ... `99" : "");
+			comma = ",";
+		}
 		buf_printf(out, " (%s).\n\n", p->instead);
 	}
 }
