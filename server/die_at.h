@@ -18,7 +18,10 @@
 	X(BULK_CONCLUDED, "bulk-concluded")   \
 	X(CHUNK_DELIVERED, "chunk-delivered") \
 	X(HELD_DURABLE, "held-durable")       \
-	X(HELD_TOLD, "held-told")
+	X(HELD_TOLD, "held-told")             \
+	X(TAIL_PLANNED, "tail-planned")       \
+	X(TAIL_STORED, "tail-stored")         \
+	X(TAIL_TOLD, "tail-told")
 
 enum die_point {
 #define X(id, name) DIE_##id,

@@ -1,6 +1,7 @@
 #include "tail.h"
 
 #include "base/clock.h"
+#include "die_at.h"
 #include "record/msgpack_scan.h"
 #include "tail_split.h"
 
@@ -353,10 +354,12 @@ static void on_stored(struct txn *txn)
 	uint64_t held;
 	f->in_flight = false;
 	if (!error) {
+		die_point(DIE_TAIL_STORED);
 		f->failures = 0;
 		f->entry->at.pos = f->entry->at.end;
 		f->entry->at.end = 0;
 		tail_pos_put(t->pos, f->entry);
+		die_point(DIE_TAIL_TOLD);
 		tail_tell(f);
 	} else {
 		f->retry_ns = clock_mono_ns() +
@@ -428,8 +431,10 @@ void tail_run(struct tail *t)
 		planned[n++] = f;
 	}
 	/* What was planned is on the disk before anything of it can be in a buffer. */
-	if (n)
+	if (n) {
 		tail_pos_sync(t->pos);
+		die_point(DIE_TAIL_PLANNED);
+	}
 	for (unsigned i = 0; i < n; i++) {
 		if (feed_is_blocked(&t->feed))
 			tail_ready(planned[i]);

@@ -70,7 +70,7 @@ def points():
 
 
 # Steps of copying damage away: what they copy has no ack to lose, and the unit tests come by them. And those of events that wait for others: test_held.py.
-NOT_HERE = {"backup-written", "backup-synced", "held-durable", "held-told"}
+NOT_HERE = {"backup-written", "backup-synced", "held-durable", "held-told", "tail-planned", "tail-stored", "tail-told"}
 
 
 def die_at(w, point, times, wait):

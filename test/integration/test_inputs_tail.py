@@ -490,6 +490,33 @@ def test_kill9(weir, fake_es, prefix, logs, kills):
     assert len(documents) == len(written) and set(documents) == set(written)
 
 
+def test_killed_at_each_step(weir, fake_es, prefix, logs):
+    """At each step of a portion's way; the file has grown, or was rotated, when weir comes again."""
+    log = logs / "app.log"
+    w = weir(TAIL_ES, start=False, es_url=fake_es.url, prefix=prefix, path=log, parse="@type none", source="read_lines_limit 10")
+    written, dice = [], random.Random(9)
+
+    def write(n):
+        written.extend(f"{len(written) + i}" for i in range(n))
+        append(log, "".join(line + "\n" for line in written[-n:]))
+
+    write(100)
+    for i, step in enumerate(("tail-stored", "tail-planned", "group-synced", "tail-told", "group-written", "group-reported") * 2):
+        w.env["WEIR_DIE_AT"] = f"{step}:{dice.randrange(1, 9)}"
+        w.start(wait=False)
+        wait_until(lambda: not w.process.is_running(), 10, lambda: f"it comes to {step}:\n{w.log_tail()}", 0.005)
+        w.kill9()
+        if i % 4 == 3:
+            os.rename(log, logs / f"app.log.{i}")
+        write(dice.randrange(80, 120))
+    del w.env["WEIR_DIE_AT"]
+    w.start()
+    wait_until(lambda: len(fake_es.documents(f"{prefix}-*")) >= len(written), 10, lambda: f"all lines:\n{w.log_tail()}")
+    w.stop()
+    documents = [d["message"] for d in fake_es.documents(f"{prefix}-*").values()]
+    assert len(documents) == len(written) and set(documents) == set(written)
+
+
 @pytest.mark.slow
 def test_kill9_with_concat(weir, fake_es, prefix, logs):
     """Texts that a filter makes of several lines, some of which wait in it while weir is killed."""
