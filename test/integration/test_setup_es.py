@@ -143,11 +143,12 @@ def demo_data():
         data["was.error.tomcat"].append({"level": ("SEVERE", "WARNING")[i % 2], "logger": f"org.example.{'AB'[i % 3 == 0]}",
                                          "message": "java.lang.IllegalStateException: 결제\n\tat org.example.A.pay(A.java:12)"})
         data["newlog.logentry.istio-system"].append({"severity": "info", "response_code": 500, "duration": 900, "destination": "cart"})
-        data["dead.letters"].append({"destination": "es_app", "reason": ("mapper_parsing_exception", "too_large")[i % 2], "tag": "app.shop",
-                                     "text": "failed to parse field [n]", "status": 400, "index": "app-2026.08.01",
-                                     "given_up": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "record": {"n": "x"}})
     data["other.thing"].append({"message": "hello"})
     return data
+
+
+# A text where the index has an object: rejected for good.
+UNFIT = [{"level": "info", "message": f"unfit {i}", "n": "text"} for i in range(12)]
 
 
 def saved_objects():
@@ -160,7 +161,7 @@ def aggregation(vis_state):
     metrics, buckets = {}, []
     for a in vis_state["aggs"]:
         p = a["params"]
-        if a["type"] in ("avg", "max"):
+        if a["type"] in ("avg", "max", "sum"):
             metrics[a["id"]] = {a["type"]: {"field": p["field"]}}
         elif a["type"] == "percentiles":
             metrics[a["id"]] = {"percentiles": {"field": p["field"], "percents": p["percents"], "keyed": True}}
@@ -168,12 +169,13 @@ def aggregation(vis_state):
             buckets.append((a["id"], {"date_histogram": {"field": p["field"], "fixed_interval": "30s", "min_doc_count": p["min_doc_count"]}}))
         elif a["type"] == "terms":
             assert p["orderBy"] in [m["id"] for m in vis_state["aggs"] if m["schema"] == "metric"]
-            buckets.append((a["id"], {"terms": {"field": p["field"], "size": p["size"], "order": {"_count": p["order"]}}}))
+            buckets.append((a["id"], {"terms": {"field": p["field"], "size": p["size"], "order": {p["orderBy"] if p["orderBy"] in metrics else "_count": p["order"]}}}))
         else:
             assert a["type"] == "count"
     inner = metrics
     for name, bucket in reversed(buckets):
-        inner = {name: {**bucket, "aggs": inner} if inner else bucket}
+        # Buckets that a metric orders have it as well.
+        inner = {name: {**bucket, "aggs": {**metrics, **inner}} if inner else bucket}
     return inner
 
 
@@ -215,7 +217,7 @@ def check_visualisation(server, prefix, objects, vis, events):
     reply = server.ok("POST", f"/{pattern}/_search", {"size": 0, "track_total_hits": True, "query": {"bool": {"filter": query}},
                                                      "aggs": aggregation(state)})
     dead = "dead-letters" in view["title"]
-    wanted = [e for e in events if ("given_up" in e) == dead and QUERIES[text](e)]
+    wanted = [e for e in events if ("reason" in e) == dead and QUERIES[text](e)]
     assert wanted and reply["hits"]["total"]["value"] == len(wanted), vis["id"]
     fields = [a["params"]["field"] for a in state["aggs"] if a["type"] == "terms"]
     groups = collections.defaultdict(list)
@@ -228,10 +230,18 @@ def check_visualisation(server, prefix, objects, vis, events):
         for key, group in groups.items():
             if a["type"] in ("avg", "max"):
                 f = {"avg": statistics.fmean, "max": max}[a["type"]]
-                assert metrics[key][a["id"]]["value"] == pytest.approx(f([e["duration"] for e in group]))
+                assert metrics[key][a["id"]]["value"] == pytest.approx(f([e[a["params"]["field"]] for e in group]))
+    if dead:
+        assert sum(e["events"] for e in wanted) == len(UNFIT)
     if any(a["type"] == "percentiles" for a in state["aggs"]):
         values = reply["aggregations"]["2"]["buckets"][0]["1"]["values"]
         assert 0 <= values["50.0"] <= values["95.0"] <= values["99.0"] <= 900
+
+
+def dead_letters(server, prefix):
+    if not server.count(f"{prefix}-dead-letters-*"):
+        return []
+    return [d["_source"] for d in server.documents(f"{prefix}-dead-letters-*")]
 
 
 def test_dashboard(server, weir, tmp_path, prefix):
@@ -246,6 +256,11 @@ def test_dashboard(server, weir, tmp_path, prefix):
         forward.send_events(w.port, tag, records, chunk_size=20)
     events = [{"tag": tag, **r} for tag, records in data.items() for r in records]
     wait_until(lambda: server.count(f"{prefix}-*") == len(events), 30, lambda: f"{len(events)} events, {server.count(f'{prefix}-*')}")
+    forward.send_events(w.port, "app.shop", UNFIT)
+    wait_until(lambda: sum(d["events"] for d in dead_letters(server, prefix)) == len(UNFIT), 30, lambda: "12 dead letters")
+    dead = dead_letters(server, prefix)
+    assert {(d["destination"], d["tag"], d["status"]) for d in dead} == {("es_app", "app.shop", 400)}
+    events += dead
     mapping = server.ok("GET", f"/{prefix}-app-*/_mapping")
     properties = next(iter(mapping.values()))["mappings"]["properties"]
     assert properties["tag"]["type"] == "keyword" and properties["message"]["type"] == "text" and properties["duration"]["type"] == "float"
