@@ -78,6 +78,12 @@ static void posix_drop_cache(void *ctx, int fd)
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 }
 
+static int posix_reserve(void *ctx, int fd, off_t at, off_t n)
+{
+	(void)ctx;
+	return fallocate(fd, FALLOC_FL_KEEP_SIZE, at, n);
+}
+
 static int posix_ftruncate(void *ctx, int fd, off_t n)
 {
 	(void)ctx;
@@ -188,6 +194,7 @@ const struct vfs vfs_posix = {
 	.sync_dir = posix_sync_dir,
 	.drop_cache = posix_drop_cache,
 	.ftruncate = posix_ftruncate,
+	.reserve = posix_reserve,
 	.rename = posix_rename,
 	.unlink = posix_unlink,
 	.mkdir = posix_mkdir,

@@ -26,6 +26,11 @@ struct vfs {
 	 */
 	void (*drop_cache)(void *ctx, int fd);
 	int (*ftruncate)(void *ctx, int fd, off_t n);
+	/*
+	 * Room on the disk for n bytes at `at`, which may lie behind the file's end; the file does not grow and reads
+	 * as before. Setting the file's size, also to what it is, gives back what lies behind it.
+	 */
+	int (*reserve)(void *ctx, int fd, off_t at, off_t n);
 	int (*rename)(void *ctx, const char *from, const char *to);
 	int (*unlink)(void *ctx, const char *path);
 	int (*mkdir)(void *ctx, const char *path, mode_t mode);

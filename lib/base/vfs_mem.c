@@ -273,6 +273,14 @@ static void mem_drop_cache(void *ctx, int fd)
 	(void)fd;
 }
 
+/* There is nothing to gain in memory. */
+static int mem_reserve(void *ctx, int fd, off_t at, off_t n)
+{
+	(void)at;
+	(void)n;
+	return held_file(ctx, fd) ? 0 : -1;
+}
+
 static int mem_ftruncate(void *ctx, int fd, off_t n)
 {
 	struct file *f = held_file(ctx, fd);
@@ -420,6 +428,7 @@ const struct vfs *vfs_mem_new(void)
 		.sync_dir = mem_sync_dir,
 		.drop_cache = mem_drop_cache,
 		.ftruncate = mem_ftruncate,
+		.reserve = mem_reserve,
 		.rename = mem_rename,
 		.unlink = mem_unlink,
 		.mkdir = mem_mkdir,

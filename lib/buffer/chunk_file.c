@@ -103,8 +103,32 @@ static void count_frame(struct chunk_file *f, const struct frame *fr)
 	f->records += fr->count;
 }
 
+/*
+ * Blocks that are there already make each sync cheaper: it has no allocation to commit. From the second group on, so that a chunk of one group pays nothing. If it
+ * fails (a full disk, a file system without it) the writes say what is to be said.
+ */
+static void reserve(struct chunk_file *f, uint64_t bytes)
+{
+	if (!f->step || f->is_new || f->end + bytes <= f->reserved)
+		return;
+	uint64_t to = f->end + bytes + f->step;
+	if (f->vfs->reserve(f->vfs->ctx, f->fd, (off_t)f->end, (off_t)(to - f->end)))
+		f->step = 0;
+	else
+		f->reserved = to;
+}
+
+static uint64_t disk_size(const struct frame *group)
+{
+	uint64_t bytes = CHUNK_BLOCK;
+	for (; group; group = group->stage_next)
+		bytes += frame_disk_size(group);
+	return bytes;
+}
+
 int chunk_file_append(struct chunk_file *f, struct frame *group)
 {
+	reserve(f, disk_size(group));
 	struct pieces p = {.f = f, .at = f->end, .end = f->end};
 	struct chunk_file after = *f;
 	uint8_t *head = NULL;
@@ -135,6 +159,7 @@ int chunk_file_append(struct chunk_file *f, struct frame *group)
 int chunk_file_roll_back(struct chunk_file *f)
 {
 	int rc;
+	f->reserved = 0;
 	do
 		rc = f->vfs->ftruncate(f->vfs->ctx, f->fd, (off_t)f->end);
 	while (rc && errno == EINTR);
@@ -214,9 +239,12 @@ int chunk_file_seal(struct chunk_file *f, const struct chunk_seal *holes)
 	s.last_ns = f->last_ns;
 	chunk_format_put_seal(block, &s, &f->head, f->number, f->end);
 	int code = write_block(f, block);
-	if (!code)
-		crash_point(CRASH_SEAL_WRITTEN);
-	return code;
+	if (code)
+		return code;
+	crash_point(CRASH_SEAL_WRITTEN);
+	if (f->reserved > f->end + CHUNK_BLOCK) /* what is left of it; if that fails it goes with the file */
+		(void)f->vfs->ftruncate(f->vfs->ctx, f->fd, (off_t)(f->end + CHUNK_BLOCK));
+	return 0;
 }
 
 void chunk_file_close(struct chunk_file *f)

@@ -24,11 +24,13 @@ struct chunk_file {
 	char name[CHUNK_FILE_NAME_LEN + 1];
 	struct chunk_head head; /* its spans are the owner's and live longer */
 	struct chunk_salt salt;
-	uint64_t end;	  /* of what is written and not rolled back: the next group goes here */
-	uint64_t durable; /* up to here it is synced */
-	uint64_t proven;  /* the highest `synced` in the file */
-	uint32_t frames;  /* data and dead-letter frames in it, what is not yet durable included */
-	uint32_t number;  /* of the next frame */
+	uint64_t step;	   /* bytes that are reserved on the disk at a time, ahead of what is written; 0 = none */
+	uint64_t reserved; /* up to here */
+	uint64_t end;	   /* of what is written and not rolled back: the next group goes here */
+	uint64_t durable;  /* up to here it is synced */
+	uint64_t proven;   /* the highest `synced` in the file */
+	uint32_t frames;   /* data and dead-letter frames in it, what is not yet durable included */
+	uint32_t number;   /* of the next frame */
 	uint64_t records;
 	int64_t first_ns, last_ns;
 };

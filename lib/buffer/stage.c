@@ -61,6 +61,7 @@ int stage_open_file(struct buffer *b, struct stage *s)
 	s->file = (struct chunk_file){
 		.vfs = b->vfs,
 		.folder = b->path,
+		.step = b->o.chunk_limit_size / 4,
 		.head.created_ns = w->last_created_ns,
 		.head.name = span_str(b->name),
 		.head.stage = span_of(s->key, s->key_len),

@@ -112,6 +112,24 @@ static void what_is_written_is_read(void **state)
 	free(b);
 }
 
+static void what_is_reserved_is_not_seen(void **state)
+{
+	const struct place *p = *state;
+	char b[16];
+	int fd = open_new(p, "f");
+	put(p, fd, "abc", 3, 0);
+	if (p->v->reserve(p->v->ctx, fd, 3, 1 << 20)) /* a file system without it */
+		assert_int_equal(errno, EOPNOTSUPP);
+	assert_int_equal(p->v->size(p->v->ctx, fd), 3);
+	assert_int_equal(p->v->pread(p->v->ctx, fd, b, sizeof b, 0), 3);
+	put(p, fd, "z", 1, 10);
+	assert_int_equal(p->v->pread(p->v->ctx, fd, b, sizeof b, 0), 11);
+	assert_memory_equal(b, "abc\0\0\0\0\0\0\0z", 11);
+	assert_int_equal(p->v->ftruncate(p->v->ctx, fd, 11), 0);
+	assert_int_equal(p->v->size(p->v->ctx, fd), 11);
+	p->v->close(p->v->ctx, fd);
+}
+
 static void what_is_cut_reads_as_zeros_when_it_grows_again(void **state)
 {
 	const struct place *p = *state;
@@ -305,6 +323,7 @@ int main(void)
 	}
 	const struct CMUnitTest tests[] = {
 		BOTH(what_is_written_is_read),
+		BOTH(what_is_reserved_is_not_seen),
 		BOTH(what_is_cut_reads_as_zeros_when_it_grows_again),
 		BOTH(names),
 		BOTH(errors),

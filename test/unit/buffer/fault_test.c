@@ -104,6 +104,7 @@ static void each_call_fails(void **state)
 		{SIM_RENAME, EIO},
 		{SIM_UNLINK, EROFS},
 		{SIM_FTRUNCATE, EIO},
+		{SIM_RESERVE, ENOSPC},
 		{SIM_PWRITEV | SIM_FTRUNCATE, EIO},
 		{SIM_CLOSE, EIO},
 		{SIM_SIZE, EIO},

@@ -496,6 +496,16 @@ static void sim_drop_cache(void *ctx, int fd)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/* What is reserved is neither seen nor counted. */
+static int sim_reserve(void *ctx, int fd, off_t at, off_t n)
+{
+	(void)at;
+	(void)n;
+	ENTER(SIM_RESERVE)
+	(void)of_fd(s, fd);
+	LEAVE(0, 0);
+}
+
 static int sim_ftruncate(void *ctx, int fd, off_t n)
 {
 	ENTER(SIM_FTRUNCATE)
@@ -609,6 +619,7 @@ struct sim *sim_new(uint64_t seed)
 		.sync_dir = sim_sync_dir,
 		.drop_cache = sim_drop_cache,
 		.ftruncate = sim_ftruncate,
+		.reserve = sim_reserve,
 		.rename = sim_rename,
 		.unlink = sim_unlink,
 		.mkdir = sim_mkdir,

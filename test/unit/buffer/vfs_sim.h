@@ -30,7 +30,8 @@ enum sim_op {
 	SIM_SIZE = 1 << 11,
 	SIM_LIST = 1 << 12,
 	SIM_LOCK = 1 << 13,
-	SIM_ANY = (1 << 14) - 1,
+	SIM_RESERVE = 1 << 14,
+	SIM_ANY = (1 << 15) - 1,
 	SIM_SYNCS = SIM_FDATASYNC | SIM_FSYNC | SIM_SYNC_DIR,
 };
 
