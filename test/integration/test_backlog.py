@@ -18,7 +18,9 @@ def fill(folder, prefix, n):
     """A folder with one chunk of 25 MiB, and n - 1 more names of it: as files to weir, without their room on the disk."""
     with FakeES() as es:
         es.close_listener()
-        w = Weir(folder, ELASTICSEARCH.replace("flush_interval 0.2", "flush_interval 60"), es_url=es.url, prefix=prefix, buffer=HOLD).start()
+        # One flush thread, so that it is the same each time how many requests have been made when memory is measured.
+        config = ELASTICSEARCH.replace("flush_interval 0.2", "flush_interval 60").replace("thread_count 2", "thread_count 1")
+        w = Weir(folder, config, es_url=es.url, prefix=prefix, buffer=HOLD).start()
         while True:
             send_events(w.port, "app", [{"sender": "s", "seq": i, "text": "x" * 9000} for i in range(250)], chunk_size=250)
             if w.metrics().sum("weir_buffer_queue_bytes", plugin_id="es") > 20 * MIB:
