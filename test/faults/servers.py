@@ -53,10 +53,10 @@ def killed(c, name):
     try:
         w = make_weir(folder, server.url).start()
         kills = c.times(20)
-        with Traffic(w.port, rate=1000, seed=c.dice.randrange(10**6)) as traffic:
+        with Traffic(w.port, rate=300, seed=c.dice.randrange(10**6)) as traffic:
             for _ in range(kills):
                 before = traffic.acked()
-                wait_until(lambda: traffic.acked() > before + c.dice.randrange(200, 3000), 60, "acks come")
+                wait_until(lambda: traffic.acked() > before + c.dice.randrange(200, 1500), 60, "acks come")
                 server.kill()
                 before = traffic.acked()
                 wait_until(lambda: traffic.acked() > before + 500, 60, "acks go on")
