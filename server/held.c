@@ -9,6 +9,7 @@
 #include "ingest.h"
 #include "repeats.h"
 
+#include <glob.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
@@ -475,6 +476,14 @@ static bool copy_chunk(struct held *h, struct chunk *c, struct txn *t, struct er
 	return ok && is == CHUNK_END;
 }
 
+static bool has_ended(struct held *h)
+{
+	pthread_mutex_lock(&h->tidy_lock);
+	bool ended = h->ended;
+	pthread_mutex_unlock(&h->tidy_lock);
+	return ended;
+}
+
 static void tidy(struct held *h, struct chunk *c)
 {
 	struct copying copying;
@@ -496,18 +505,16 @@ static void *tidy_main(void *arg)
 {
 	struct held *h = arg;
 	pthread_setname_np(pthread_self(), "held");
-	for (;;) {
-		pthread_mutex_lock(&h->tidy_lock);
-		bool ended = h->ended;
-		pthread_mutex_unlock(&h->tidy_lock);
-		if (ended)
-			return NULL;
-		struct chunk *c = atomic_load(&h->replayed) ? buffer_take(h->buffer, NS_PER_S) : NULL;
-		if (c)
+	while (!has_ended(h)) {
+		struct chunk *c = atomic_load(&h->replayed) ? buffer_take(h->buffer, 200 * NS_PER_MS) : NULL;
+		if (c && has_ended(h))
+			buffer_release(h->buffer, c);
+		else if (c)
 			tidy(h, c);
 		else if (!atomic_load(&h->replayed))
 			usleep(20000);
 	}
+	return NULL;
 }
 
 bool held_start(struct held *h, struct worker *w, struct source *source, struct err *err)
@@ -519,6 +526,33 @@ bool held_start(struct held *h, struct worker *w, struct source *source, struct 
 	return rc ? err_sys(err, rc, "the thread of the journal of held events cannot be started") : true;
 }
 
+/* When nothing waits, nothing in the journal says anything: an empty folder tells so, whoever looks. */
+static void empty(struct held *h)
+{
+	struct chunk *c;
+	struct err err;
+	for (size_t i = 0; i < h->holder_count; i++)
+		if (!holder_is_empty(h->holders[i]))
+			return;
+	while (atomic_load(&h->replayed) && (c = buffer_take(h->buffer, 0)))
+		(void)buffer_commit(h->buffer, c, &err); /* it has logged why not */
+}
+
+void held_warn(const char *path)
+{
+	char *pattern = mem_printf("%s/*.chunk", path);
+	glob_t found;
+	if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
+		log_warn(NULL,
+			"events wait in the journal of plugins that join events, and the configuration has no such "
+			"plugin: "
+			"they stay there; start once with the plugin (of the same @id) to have them delivered",
+			LOG_S("path", path));
+		globfree(&found);
+	}
+	mem_free(pattern);
+}
+
 void held_close(struct held *h)
 {
 	if (!h)
@@ -528,9 +562,9 @@ void held_close(struct held *h)
 	h->ended = true;
 	pthread_mutex_unlock(&h->tidy_lock);
 	buffer_end_input(h->buffer);
-	buffer_end_output(h->buffer);
 	if (h->thread_runs)
 		pthread_join(h->thread, NULL);
+	empty(h);
 	buffer_close(h->buffer);
 	for (size_t i = 0; i < h->holder_count; i++)
 		holder_set_journal(h->holders[i], NULL);

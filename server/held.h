@@ -28,6 +28,9 @@ struct source;
 struct held *held_open(const char *path, struct holder *const *holders, size_t n, struct ingest_hub *hub,
 	struct metrics *m, struct err *err);
 
+/* No plugin holds events: tells if any wait in `path`. */
+void held_warn(const char *path);
+
 /* Gives the holders what waited, begins with time-outs in the worker's thread, and with tidying up. `source` is what late events come from. */
 bool held_start(struct held *h, struct worker *w, struct source *source, struct err *err);
 

@@ -89,6 +89,14 @@ bool holder_has(const struct holder *h, const uint8_t key[FRAME_KEY_LEN], uint32
 	return false;
 }
 
+bool holder_is_empty(struct holder *h)
+{
+	pthread_mutex_lock(&h->lock);
+	bool is = !map_count(h->messages);
+	pthread_mutex_unlock(&h->lock);
+	return is;
+}
+
 /* ---- streams ------------------------------------------------------------------------------------------------------- */
 
 static void stream_unlink(struct holder *h, struct held_stream *s)

@@ -110,6 +110,9 @@ void holder_replay(struct holder *h, struct ingest *in, const struct held_record
 /* Joins what is due (all: everything), and gives it on. The worker's thread. */
 void holder_tick(struct holder *h, struct ingest *in, bool all);
 
+/* Whether nothing waits, and nothing is on its way. */
+bool holder_is_empty(struct holder *h);
+
 /* While it is locked nothing comes and nothing leaves. */
 void holder_lock(struct holder *h);
 void holder_unlock(struct holder *h);

@@ -433,9 +433,12 @@ static bool start_held(struct server *s, struct err *err)
 {
 	struct holder *const *v;
 	size_t n = pipeline_holders(s->conf.pipeline, &v);
-	if (!n)
-		return true;
 	char *path = mem_printf("%s/held", system_state_dir(s->conf.system));
+	if (!n) {
+		held_warn(path);
+		mem_free(path);
+		return true;
+	}
 	s->held = held_open(path, v, n, s->hub, s->conf.metrics, err);
 	mem_free(path);
 	return s->held && held_start(s->held, s->workers[0], pipeline_held_source(s->conf.pipeline), err);

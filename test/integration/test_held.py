@@ -361,6 +361,26 @@ def test_plugin_is_gone(weir, fake_es, prefix):
     assert w.metrics().sum("weir_dead_letter_events_total", reason="held_by_nobody") == 0
 
 
+def test_no_plugin_is_there(weir, fake_es, prefix):
+    """Nor any other that holds events: they stay, and weir says so, until they were delivered."""
+    w = weir(CONCAT, es_url=fake_es.url, prefix=prefix, interval="60s")
+    Lines(w).send("start 1", "more 1")
+    w.kill9()
+    with_filter = w.config
+    w.configure(with_filter.replace("<filter **>", "<filter nothing>").replace("@type concat", "@type grep")
+                .replace("key log", "<regexp>\nkey log\npattern /x/\n</regexp>").replace("stream_identity_key pod", "")
+                .replace("multiline_start_regexp /^start/", "").replace("flush_interval 60s", ""))
+    w.start()
+    w.wait_log("the configuration has no such plugin")
+    w.stop()
+    w.configure(with_filter)
+    w.start()
+    w.stop()
+    assert not glob.glob(w.root + "/held/*.chunk")
+    w.start()
+    wait_for(w, fake_es, prefix, "start 1\nmore 1")
+
+
 def test_journal_is_tidied(weir, fake_es, prefix):
     """Full chunks of the journal go when nothing of them waits any more; what waits is written anew and outlives them."""
     w = weir(CONCAT, es_url=fake_es.url, prefix=prefix, interval="60s")
