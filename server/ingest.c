@@ -22,9 +22,8 @@
 #include <unistd.h>
 
 #define RUN_MAX	    (256u << 10) /* bytes of a run of single events that become one frame */
-#define MAX_WORKERS INGEST_MAX_WORKERS
-#define STAGES_MAX  64u /* buffers that one turn appends to at the cost of one lock each */
-#define RELABEL_MAX 16u /* routers that one event goes through: beyond it the configuration is a loop */
+#define STAGES_MAX  64u		 /* buffers that one turn appends to at the cost of one lock each */
+#define RELABEL_MAX 16u		 /* routers that one event goes through: beyond it the configuration is a loop */
 
 struct parked_frame {
 	struct parked_frame *next;
@@ -71,61 +70,9 @@ struct ingest {
 	struct worker_tick *tick;
 };
 
-struct space_mail {
-	struct mail mail;
-	struct worker *worker;
-	atomic_bool posted;
-};
-
-struct ingest_hub {
-	struct dead_letters *dead;
-	struct unmatched *unmatched;
-	struct repeats *repeats;
-	const struct watch *watch; /* NULL = nobody looks */
-	struct worker *workers[MAX_WORKERS];
-	unsigned worker_count;
-	struct space_mail space[MAX_WORKERS];
-};
-
-/* ---- what is durable ---------------------------------------------------------------------------------------- */
-
-/*
- * Writer threads: every frame of the list is durable, or has failed. Mail is collected for each worker, so that a group commit rings
- * each bell once. Dead letters and data have the same hook.
- */
-void ingest_on_durable(void *arg, struct frame *list)
-{
-	struct ingest_hub *hub = arg;
-	struct mail *first[MAX_WORKERS] = {0}, *last[MAX_WORKERS];
-	for (struct frame *f = list; f; f = f->next) {
-		struct txn *t = f->owner;
-		if (!t)
-			continue;
-		if (f->error)
-			txn_fail(t, f->error);
-		if (!txn_drop(t))
-			continue;
-		if (!t->worker) {
-			t->done(t);
-			continue;
-		}
-		unsigned w = worker_index(t->worker);
-		t->mail.next = NULL;
-		if (first[w])
-			last[w]->next = &t->mail;
-		else
-			first[w] = &t->mail;
-		last[w] = &t->mail;
-	}
-	for (unsigned w = 0; w < hub->worker_count; w++)
-		if (first[w])
-			worker_post_list(hub->workers[w], first[w], last[w]);
-	frame_free_list(list);
-}
-
 /* ---- full buffers --------------------------------------------------------------------------------------------- */
 
-static void wake_all(struct ingest *in)
+void ingest_wake(struct ingest *in)
 {
 	struct parked_waiter *list = in->waiting;
 	in->waiting = NULL;
@@ -136,71 +83,6 @@ static void wake_all(struct ingest *in)
 		ingest_unwait(w);
 		w->wake(w);
 	}
-}
-
-static void deliver_space(struct mail *m)
-{
-	struct space_mail *s = (struct space_mail *)m;
-	atomic_store(&s->posted, false);
-	wake_all(worker_ingest(s->worker));
-}
-
-void ingest_on_space(void *arg)
-{
-	struct ingest_hub *hub = arg;
-	for (unsigned i = 0; i < hub->worker_count; i++)
-		if (!atomic_exchange(&hub->space[i].posted, true))
-			worker_post(hub->workers[i], &hub->space[i].mail);
-}
-
-void ingest_on_recovered(void *arg, const struct buffer *b, const uint8_t key[FRAME_KEY_LEN])
-{
-	const struct ingest_hub *hub = arg;
-	repeats_add_frame(hub->repeats, b, key);
-}
-
-struct ingest_hub *ingest_hub_new(struct unmatched *unmatched, const struct watch *watch)
-{
-	struct ingest_hub *hub = mem_zalloc(sizeof *hub);
-	hub->unmatched = unmatched;
-	hub->repeats = repeats_new();
-	hub->watch = watch;
-	return hub;
-}
-
-const struct watch *ingest_hub_watch(const struct ingest_hub *hub)
-{
-	return hub->watch;
-}
-
-void ingest_hub_set_dead(struct ingest_hub *hub, struct dead_letters *dead)
-{
-	hub->dead = dead;
-}
-
-struct dead_letters *ingest_hub_dead(const struct ingest_hub *hub)
-{
-	return hub->dead;
-}
-
-struct repeats *ingest_hub_repeats(const struct ingest_hub *hub)
-{
-	return hub->repeats;
-}
-
-void ingest_hub_free(struct ingest_hub *hub)
-{
-	if (hub)
-		repeats_free(hub->repeats);
-	mem_free(hub);
-}
-
-void ingest_hub_add(struct ingest_hub *hub, struct worker *w)
-{
-	struct space_mail *s = &hub->space[hub->worker_count];
-	s->mail.deliver = deliver_space;
-	s->worker = w;
-	hub->workers[hub->worker_count++] = w;
 }
 
 void ingest_wait(struct ingest *in, struct parked_waiter *w)
@@ -384,7 +266,7 @@ static struct frame *new_frame(
 
 void ingest_append(struct ingest *in, struct output *o, const struct batch *b, struct span stage, int64_t due_ns)
 {
-	if (in->txn && repeats_has_frame(in->hub->repeats, flow_buffer(o->flow), b->key)) {
+	if (in->txn && repeats_has_frame(ingest_hub_repeats(in->hub), flow_buffer(o->flow), b->key)) {
 		counter_add(in->source->n.repeated_events, b->count);
 		return;
 	}
@@ -404,8 +286,8 @@ static void dead(struct ingest *in, struct span tag, struct span raw, uint32_t c
 	struct frame *f = new_frame(in, FRAME_DEAD, tag, buf_span(&info), raw, count);
 	if (f) {
 		ingest_new_key(in, f->key);
-		dead_letters_note(in->hub->dead, f);
-		give(in, dead_letters_buffer(in->hub->dead), f, (struct span){0}, 0);
+		dead_letters_note(ingest_hub_dead(in->hub), f);
+		give(in, dead_letters_buffer(ingest_hub_dead(in->hub)), f, (struct span){0}, 0);
 	}
 	buf_free(&info);
 }
@@ -523,7 +405,7 @@ static void go_through(struct ingest *in, const struct route *route, unsigned fr
 		ingest_emit(in, route->output, &now);
 	} else if (now.count) {
 		counter_add(in->source->n.unmatched, now.count);
-		unmatched_warn(in->hub->unmatched, now.tag, now.count);
+		unmatched_warn(ingest_hub_unmatched(in->hub), now.tag, now.count);
 	}
 	in->depth--;
 	in->failed = failed;
@@ -564,7 +446,7 @@ void ingest_set_txn(struct ingest *in, struct txn *t)
 
 bool ingest_is_repeated(struct ingest *in, const uint8_t key[FRAME_KEY_LEN], uint32_t count, struct txn *txn)
 {
-	if (repeats_begin(in->hub->repeats, key, txn) == REPEAT_NOT)
+	if (repeats_begin(ingest_hub_repeats(in->hub), key, txn) == REPEAT_NOT)
 		return false;
 	counter_add(in->source->n.repeated_messages, 1);
 	counter_add(in->source->n.repeated_events, count);
@@ -641,7 +523,7 @@ void ingest_close(struct ingest *in)
 
 const struct watch *ingest_watch(const struct ingest *in)
 {
-	return in->hub->watch;
+	return ingest_hub_watch(in->hub);
 }
 
 struct worker *ingest_worker(const struct ingest *in)
@@ -657,7 +539,7 @@ int64_t ingest_now(const struct ingest *in)
 /* A buffer's word that there is room may have been for somebody else, who has used it up: ask again each second. */
 static void on_tick(void *arg)
 {
-	wake_all(arg);
+	ingest_wake(arg);
 }
 
 struct ingest *ingest_new(struct worker *w, struct ingest_hub *hub)
@@ -666,7 +548,8 @@ struct ingest *ingest_new(struct worker *w, struct ingest_hub *hub)
 	in->worker = w;
 	static const _Atomic unsigned nobody;
 	in->hub = hub;
-	in->taps = hub->watch ? hub->watch->taps : NULL;
+	const struct watch *watch = ingest_hub_watch(hub);
+	in->taps = watch ? watch->taps : NULL;
 	in->looks = in->taps ? taps_open_count(in->taps) : &nobody;
 	in->routes = route_cache_new();
 	buf_init(&in->run, 1u << 30);

@@ -75,6 +75,8 @@ struct parked_waiter {
 };
 void ingest_wait(struct ingest *in, struct parked_waiter *w);
 void ingest_unwait(struct parked_waiter *w); /* if it waits */
+/* Wakes all of the worker's. */
+void ingest_wake(struct ingest *in);
 
 /* ---- for outputs ---------------------------------------------------------------------------------------------- */
 
@@ -131,6 +133,7 @@ const struct watch *ingest_hub_watch(const struct ingest_hub *hub);
 /* Before any source is started. The store's own buffer has the hub for its hooks, so the hub is there first. */
 void ingest_hub_set_dead(struct ingest_hub *hub, struct dead_letters *dead);
 struct repeats *ingest_hub_repeats(const struct ingest_hub *hub);
+struct unmatched *ingest_hub_unmatched(const struct ingest_hub *hub);
 struct dead_letters *ingest_hub_dead(const struct ingest_hub *hub);
 void ingest_hub_free(struct ingest_hub *hub); /* NULL is allowed */
 /* Start-up, before any buffer is open: at most INGEST_MAX_WORKERS. */
