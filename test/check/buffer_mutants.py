@@ -193,7 +193,7 @@ MUTANTS = [
             '\tif (0)\n'
             '\t\tlog_warn'),
     ]),
-    ('a .new counts as a chunk', 'recover.c', [
+    ('a .new counts as a chunk', 'folder_list.c', [
         ('\telse if (chunk_file_name_is(file, ".new", name))\n'
             '\t\tnames_add(&f->created, name);',
             '\telse if (chunk_file_name_is(file, ".new", name))\n'
