@@ -37,9 +37,11 @@ struct flow {
 	bool in_memory;
 	const struct vfs *memory; /* what an in-memory buffer lies on */
 	struct buffer *buffer;
+	bool disowned; /* the buffer is another flow's now: not closed here */
 	struct dead_letters *dead;
 	pthread_t *threads;
 	unsigned started;
+	_Atomic unsigned running;
 	atomic_bool stopping;
 	int stop_fd;
 	struct gate *gate; /* all flush threads pass it before they take a chunk */
@@ -163,14 +165,8 @@ bool flow_in_memory(const struct flow *f)
 	return f->in_memory;
 }
 
-bool flow_open(struct flow *f, struct ingest_hub *hub, struct metrics *m, struct err *err)
+bool flow_prepare(struct flow *f, struct ingest_hub *hub, struct metrics *m, struct err *err)
 {
-	struct buffer_hooks hooks = {
-		.on_durable = ingest_on_durable,
-		.on_space = ingest_on_space,
-		.on_recovered = ingest_on_recovered,
-		.arg = hub,
-	};
 	char *labels = metrics_labels("plugin_id", f->output->id, "type", f->output->plugin->name, NULL);
 	f->n.chunks_done = metrics_counter(m, "weir_output_chunks_total", labels, "Chunks that were delivered whole.");
 	f->n.retries = metrics_counter(m, "weir_output_chunk_retries_total", labels,
@@ -186,8 +182,19 @@ bool flow_open(struct flow *f, struct ingest_hub *hub, struct metrics *m, struct
 	mem_free(labels);
 	f->dead = ingest_hub_dead(hub);
 	f->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (f->stop_fd < 0)
-		return err_sys(err, errno, "no descriptor for the flush threads");
+	return f->stop_fd >= 0 || err_sys(err, errno, "no descriptor for the flush threads");
+}
+
+bool flow_open(struct flow *f, struct ingest_hub *hub, struct metrics *m, struct err *err)
+{
+	struct buffer_hooks hooks = {
+		.on_durable = ingest_on_durable,
+		.on_space = ingest_on_space,
+		.on_recovered = ingest_on_recovered,
+		.arg = hub,
+	};
+	if (!flow_prepare(f, hub, m, err))
+		return false;
 	if (f->in_memory) {
 		f->memory = vfs_mem_new();
 		log_warn(f->output->id, "the buffer is in memory (@type memory): an acknowledgement means \"in "
@@ -196,6 +203,42 @@ bool flow_open(struct flow *f, struct ingest_hub *hub, struct metrics *m, struct
 	}
 	f->buffer = buffer_open(&f->options, &hooks, f->in_memory ? f->memory : &vfs_posix, err);
 	return f->buffer ? true : err_wrap(err, "the buffer of %s cannot be opened", f->output->id);
+}
+
+/* ---- a reload ------------------------------------------------------------------------------------------------------ */
+
+bool flow_same_buffer(const struct flow *a, const struct flow *b)
+{
+	return a->in_memory == b->in_memory && strcmp(a->path, b->path) == 0;
+}
+
+void flow_inherit(struct flow *f, struct flow *from)
+{
+	f->buffer = from->buffer;
+	f->memory = from->memory;
+	from->memory = NULL;
+	from->disowned = true;
+}
+
+void flow_configure(struct flow *f)
+{
+	buffer_configure(f->buffer, &f->options);
+}
+
+void flow_retire(struct flow *f)
+{
+	atomic_store(&f->stopping, true);
+	gate_stop(f->gate);
+}
+
+bool flow_has_ended(const struct flow *f)
+{
+	return atomic_load(&f->running) == 0;
+}
+
+bool flow_is_disowned(const struct flow *f)
+{
+	return f->disowned;
 }
 
 struct buffer *flow_buffer(const struct flow *f)
@@ -426,6 +469,7 @@ static void *flush_main(void *arg)
 		ops->flush_close(t.own);
 	if (t.secondary)
 		f->secondary->plugin->output->flush_close(t.secondary);
+	atomic_fetch_sub(&f->running, 1);
 	return NULL;
 }
 
@@ -433,7 +477,10 @@ bool flow_start(struct flow *f, struct err *err)
 {
 	f->threads = mem_array(f->thread_count, sizeof *f->threads);
 	for (; f->started < f->thread_count; f->started++) {
+		atomic_fetch_add(&f->running, 1);
 		int rc = pthread_create(&f->threads[f->started], NULL, flush_main, f);
+		if (rc)
+			atomic_fetch_sub(&f->running, 1);
 		if (rc)
 			return err_sys(err, rc, "a flush thread of %s cannot be started", f->output->id);
 	}
@@ -464,7 +511,7 @@ void flow_stop(struct flow *f)
 	atomic_store(&f->stopping, true);
 	if (f->stop_fd >= 0)
 		(void)!write(f->stop_fd, &one, sizeof one);
-	if (f->buffer)
+	if (f->buffer && !f->disowned)
 		buffer_end_output(f->buffer);
 	gate_stop(f->gate);
 }
@@ -474,7 +521,8 @@ void flow_join(struct flow *f)
 	for (unsigned i = 0; i < f->started; i++)
 		pthread_join(f->threads[i], NULL);
 	f->started = 0;
-	buffer_close(f->buffer);
+	if (!f->disowned)
+		buffer_close(f->buffer);
 	f->buffer = NULL;
 }
 

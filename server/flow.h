@@ -34,6 +34,21 @@ void flow_free(struct flow *f); /* stopped; NULL is allowed */
 bool flow_open(struct flow *f, struct ingest_hub *hub, struct metrics *m, struct err *err);
 bool flow_start(struct flow *f, struct err *err);
 
+/*
+ * A reload. Two flows have one buffer if their chunks lie in the same place. Instead of flow_open: flow_prepare, then flow_inherit, while nobody
+ * appends: the buffer is f's. `from` still delivers until flow_retire: its threads end when they have done what they are at, without being stopped in
+ * the middle; flow_has_ended says when flow_join does not wait.
+ */
+bool flow_same_buffer(const struct flow *a, const struct flow *b);
+bool flow_prepare(struct flow *f, struct ingest_hub *hub, struct metrics *m, struct err *err);
+void flow_inherit(struct flow *f, struct flow *from);
+/* f's limits and times are the buffer's from now on. */
+void flow_configure(struct flow *f);
+void flow_retire(struct flow *f);
+bool flow_has_ended(const struct flow *f);
+/* Whether its buffer is another's now. */
+bool flow_is_disowned(const struct flow *f);
+
 struct buffer *flow_buffer(const struct flow *f);
 struct dead_letters *flow_dead_letters(const struct flow *f);
 const char *flow_path(const struct flow *f);

@@ -380,6 +380,18 @@ static void end(struct source *s)
 			worker_call(server_workers(f->server)[i], end_group, f);
 }
 
+static bool renew(struct source *s, struct err *err)
+{
+	struct in_forward *f = s->self;
+	const struct transport_conf *t = f->conf->transport.n ? f->conf->transport.v[0] : NULL;
+	SSL_CTX *tls = f->tls ? transport_tls_context(t, err) : NULL;
+	if (!tls)
+		return !f->tls;
+	SSL_CTX_free(f->tls); /* connections hold their own references */
+	f->tls = tls;
+	return true;
+}
+
 static void describe(const struct source *s, struct buf *out)
 {
 	const struct in_forward *f = s->self;
@@ -397,6 +409,7 @@ static const struct input_ops ops = {
 	.stop = stop,
 	.busy = busy,
 	.end = end,
+	.renew = renew,
 	.describe = describe,
 };
 

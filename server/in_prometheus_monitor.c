@@ -43,7 +43,7 @@ static const struct conf_sub subs[] = {
 struct monitor {
 	const struct monitor_conf *conf;
 	struct metrics *metrics;
-	struct pipeline *pipeline;
+	struct server *server;
 	void (*collect)(void *self);
 	char *labels;
 };
@@ -51,13 +51,13 @@ struct monitor {
 static void collect_status(void *self)
 {
 	const struct monitor *s = self;
-	fluent_names_status(s->metrics, s->pipeline, s->labels);
+	fluent_names_status(s->metrics, server_pipeline(s->server), s->labels);
 }
 
 static void collect_outputs(void *self)
 {
 	const struct monitor *s = self;
-	fluent_names_outputs(s->metrics, s->pipeline, s->labels, s->conf->gauge_all);
+	fluent_names_outputs(s->metrics, server_pipeline(s->server), s->labels, s->conf->gauge_all);
 }
 
 /* in_tail sets its own numbers (of each file) in the registry. */
@@ -104,7 +104,7 @@ static bool start(struct source *source, struct server *server, struct err *err)
 	struct monitor *s = source->self;
 	(void)err;
 	s->metrics = server_metrics(server);
-	s->pipeline = server_pipeline(server);
+	s->server = server;
 	metrics_on_collect(s->metrics, s->collect, s);
 	return true;
 }

@@ -496,6 +496,11 @@ void ingest_events(struct ingest *in, struct span tag, struct span head, struct 
 	in->run_count += count;
 }
 
+void ingest_forget_routes(struct ingest *in)
+{
+	route_cache_forget(in->routes);
+}
+
 /* ---- a turn ------------------------------------------------------------------------------------------------------- */
 
 void ingest_open(struct ingest *in, struct source *source, struct parked *parked)

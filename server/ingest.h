@@ -78,6 +78,9 @@ void ingest_unwait(struct parked_waiter *w); /* if it waits */
 /* Wakes all of the worker's. */
 void ingest_wake(struct ingest *in);
 
+/* The routers are others now (a reload). While the worker is parked. */
+void ingest_forget_routes(struct ingest *in);
+
 /* ---- for outputs ---------------------------------------------------------------------------------------------- */
 
 /* Makes a frame of the batch (under the txn of the message that is being handled) for the output's buffer. */

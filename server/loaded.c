@@ -20,7 +20,7 @@ static const struct conf_section *system_section(const struct conf_section *root
 	return found;
 }
 
-void loaded_read(struct loaded *l, const struct cmdline *cmd, struct conf_report *report)
+static void read_into(struct loaded *l, const struct cmdline *cmd, struct conf_report *report)
 {
 	static const struct conf_section none = {.name = "system", .arg = ""};
 	struct conf_source source = {
@@ -30,7 +30,6 @@ void loaded_read(struct loaded *l, const struct cmdline *cmd, struct conf_report
 		.yaml = cmd->yaml,
 	};
 	struct conf_rules rules = {.strict = cmd->strict, .strict_value = cmd->strict_value};
-	*l = (struct loaded){.metrics = metrics_new()};
 	l->tree = conf_tree_read(&source, report);
 	size_t unreadable = report->errors; /* what follows from those would only be noise */
 	const struct conf_section *root = conf_tree_root(l->tree);
@@ -44,12 +43,25 @@ void loaded_read(struct loaded *l, const struct cmdline *cmd, struct conf_report
 		l->pipeline = pipeline_new(root, l->system, &rules, l->metrics, report);
 }
 
+void loaded_read(struct loaded *l, const struct cmdline *cmd, struct conf_report *report)
+{
+	*l = (struct loaded){.metrics = metrics_new()};
+	read_into(l, cmd, report);
+}
+
+void loaded_read_again(struct loaded *l, const struct cmdline *cmd, struct metrics *m, struct conf_report *report)
+{
+	*l = (struct loaded){.metrics = m, .lent = true};
+	read_into(l, cmd, report);
+}
+
 void loaded_free(struct loaded *l)
 {
 	pipeline_free(l->pipeline);
 	conf_free(&system_conf_schema, l->system);
 	conf_tree_free(l->tree);
-	metrics_free(l->metrics);
+	if (!l->lent)
+		metrics_free(l->metrics);
 }
 
 void loaded_print(const struct conf_report *report, FILE *to)

@@ -12,10 +12,13 @@ struct loaded {
 	struct system_conf *system;
 	struct pipeline *pipeline; /* NULL if the text could not be read */
 	struct metrics *metrics;
+	bool lent; /* the metrics are another's */
 };
 
 /* What the command line names. With errors in the report nothing of it must be started. Always to be freed. */
 void loaded_read(struct loaded *l, const struct cmdline *cmd, struct conf_report *report);
+/* The same for a reload: plugins count on in the metrics that there are. */
+void loaded_read_again(struct loaded *l, const struct cmdline *cmd, struct metrics *m, struct conf_report *report);
 void loaded_free(struct loaded *l);
 
 void loaded_print(const struct conf_report *report, FILE *to);

@@ -1,7 +1,10 @@
 #include "peer.h"
 
+#include "base/mem.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,9 +35,76 @@ void peer_name(struct peer *p)
 	}
 }
 
+/* ---- sockets that outlive their listener -------------------------------------------------------------------------------- */
+
+/* Addresses that were asked for, and while a reload is under way a second descriptor of each one's socket. */
+struct place {
+	char *bind_to;
+	uint16_t port;
+	int type;
+	int fd;	  /* as it was given out; may have been closed since */
+	int held; /* -1 = none */
+};
+
+static struct place *places;
+static size_t place_count;
+
+static struct place *find_place(const char *bind_to, uint16_t port, int type)
+{
+	for (size_t i = 0; i < place_count; i++)
+		if (places[i].port == port && places[i].type == type && strcmp(places[i].bind_to, bind_to) == 0)
+			return &places[i];
+	return NULL;
+}
+
+static void remember_place(const char *bind_to, uint16_t port, int type, int fd)
+{
+	struct place *p = port ? find_place(bind_to, port, type) : NULL;
+	if (!port) /* any free port: nobody can ask for it again */
+		return;
+	if (!p) {
+		places = mem_realloc(places, (place_count + 1) * sizeof *places);
+		p = &places[place_count++];
+		*p = (struct place){mem_strdup(bind_to), port, type, fd, -1};
+	}
+	p->fd = fd;
+}
+
+/* Whether the descriptor is still a socket of that kind at that port. */
+static bool is_open(const struct place *p)
+{
+	int type = 0;
+	socklen_t len = sizeof type;
+	return getsockopt(p->fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == p->type && bound_port(p->fd) == p->port;
+}
+
+void hold_sockets(bool hold)
+{
+	for (size_t i = 0; i < place_count; i++) {
+		struct place *p = &places[i];
+		if (p->held >= 0)
+			close(p->held);
+		p->held = hold && is_open(p) ? fcntl(p->fd, F_DUPFD_CLOEXEC, 0) : -1;
+	}
+}
+
+static int take_held(const char *bind_to, uint16_t port, int type)
+{
+	struct place *p = find_place(bind_to, port, type);
+	int fd = p ? p->held : -1;
+	if (fd >= 0) {
+		p->fd = fd;
+		p->held = -1;
+	}
+	return fd;
+}
+
 static int open_bound(const char *bind_to, uint16_t port, int type, struct err *err)
 {
 	char service[8];
+	int taken = take_held(bind_to ? bind_to : "", port, type);
+	if (taken >= 0)
+		return taken;
 	struct addrinfo hints = {.ai_socktype = type, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *list, *a;
 	snprintf(service, sizeof service, "%u", port);
 	int rc = getaddrinfo(bind_to && *bind_to ? bind_to : NULL, service, &hints, &list);
@@ -59,6 +129,8 @@ static int open_bound(const char *bind_to, uint16_t port, int type, struct err *
 	freeaddrinfo(list);
 	if (fd < 0)
 		err_sys(err, error, "cannot listen on %s port %u", bind_to, port);
+	else
+		remember_place(bind_to ? bind_to : "", port, type, fd);
 	return fd;
 }
 

@@ -242,17 +242,70 @@ struct pipeline *pipeline_new(const struct conf_section *root, const struct syst
 	return p;
 }
 
+static void source_free(struct source *s)
+{
+	s->plugin->input->destroy(s->self);
+	conf_free(s->plugin->schema, s->conf);
+	mem_free(s->id);
+	mem_free(s);
+}
+
+/* ---- a reload ------------------------------------------------------------------------------------------------------ */
+
+static const struct conf_section *section_of(const struct source *s)
+{
+	return ((const struct conf_common *)s->conf)->section;
+}
+
+static bool same_source(const struct source *a, const struct source *b)
+{
+	const struct conf_section *x = section_of(a), *y = section_of(b);
+	return a->started && a->plugin == b->plugin && strcmp(a->id, b->id) == 0 && !x == !y && (!x || conf_section_equal(x, y));
+}
+
+static void keep_source(struct pipeline *p, size_t at, struct pipeline *old, size_t was)
+{
+	struct source *running = old->sources.v[was], *twin = p->sources.v[at];
+	running->router = twin->router;
+	running->error_router = twin->error_router;
+	p->sources.v[at] = running;
+	old->sources.v[was] = old->sources.v[--old->sources.n];
+	source_free(twin);
+}
+
+void pipeline_take_over(struct pipeline *p, struct pipeline *old)
+{
+	for (size_t i = 0; i < p->sources.n; i++)
+		for (size_t k = 0; k < old->sources.n; k++)
+			if (same_source(old->sources.v[k], p->sources.v[i])) {
+				keep_source(p, i, old, k);
+				break;
+			}
+	/* What the others have read, and what comes while they end, goes the new way. */
+	for (size_t k = 0; k < old->sources.n; k++) {
+		struct source *s = old->sources.v[k];
+		const struct router *label = pipeline_router(p, router_label(s->router) ? router_label(s->router) : "", 0);
+		s->router = label ? label : pipeline_top(p);
+		s->error_router = pipeline_router(p, "@ERROR", 0);
+	}
+}
+
+bool pipeline_has_source_of(const struct pipeline *p, const struct pipeline *home)
+{
+	for (size_t i = 0; i < p->sources.n; i++)
+		if (((struct source *)p->sources.v[i])->home == home)
+			return true;
+	return false;
+}
+
+/* ---- the end ---------------------------------------------------------------------------------------------------- */
+
 void pipeline_free(struct pipeline *p)
 {
 	if (!p)
 		return;
-	for (size_t i = 0; i < p->sources.n; i++) {
-		struct source *s = p->sources.v[i];
-		s->plugin->input->destroy(s->self);
-		conf_free(s->plugin->schema, s->conf);
-		mem_free(s->id);
-		mem_free(s);
-	}
+	for (size_t i = 0; i < p->sources.n; i++)
+		source_free(p->sources.v[i]);
 	for (size_t i = 0; i < p->filters.n; i++) {
 		struct filter *f = p->filters.v[i];
 		f->plugin->filter->destroy(f->self);
@@ -280,8 +333,7 @@ void pipeline_free(struct pipeline *p)
 		chunk_keys_free(p->keys.v[i]);
 	for (size_t i = 0; i < p->memory.n; i++)
 		mem_free(p->memory.v[i]);
-	if (p->log_levels)
-		log_set_plugin_levels(NULL, 0);
+	log_drop_plugin_levels(p->log_levels);
 	mem_free(p->log_levels);
 	if (p->held)
 		mem_free(p->held->id);

@@ -22,6 +22,14 @@ size_t pipeline_filters(const struct pipeline *p, struct filter *const **v);
 /* The router of the top level. */
 const struct router *pipeline_top(const struct pipeline *p);
 
+/*
+ * A reload, while all workers are parked: sources that run and that both configurations have in the same words are p's from now on, with p's routers;
+ * the others of `old` send what they still have p's way. What was kept still uses what `old` was made from.
+ */
+void pipeline_take_over(struct pipeline *p, struct pipeline *old);
+/* Whether p has a source that `home` was made with. */
+bool pipeline_has_source_of(const struct pipeline *p, const struct pipeline *home);
+
 /* Puts each plugin's @log_level in force; until pipeline_free. */
 void pipeline_set_log_levels(struct pipeline *p);
 

@@ -153,6 +153,7 @@ void builder_source(struct builder *b, const struct conf_section *section)
 	s->router = c->label ? builder_label(b, c->label, conf_where(c, "@label"))
 			     : pipeline_router(b->pipeline, "", worker);
 	s->error_router = pipeline_router(b->pipeline, "@ERROR", worker);
+	s->home = b->pipeline;
 	count_source(b, s);
 	if (b->report->errors == errors)
 		s->self = p->input->create(s, b);
@@ -302,6 +303,7 @@ void builder_own_log(struct builder *b)
 	list_add(&b->pipeline->sources, s);
 	s->router = label ? label : pipeline_router(b->pipeline, "", 0);
 	s->error_router = pipeline_router(b->pipeline, "@ERROR", 0);
+	s->home = b->pipeline;
 	count_source(b, s);
 	s->self = s->plugin->input->create(s, b);
 }

@@ -13,6 +13,7 @@ struct batch;
 struct builder;
 struct chunk;
 struct ingest;
+struct pipeline;
 struct router;
 struct server;
 struct flow;
@@ -46,6 +47,8 @@ struct source {
 	char *id;
 	void *conf;			   /* made from plugin->schema */
 	void *self;			   /* the plugin's own */
+	const struct pipeline *home;	   /* that it was made with: its configuration lasts as long */
+	bool started;			   /* and not ended */
 	const struct router *router;	   /* of its @label, or the top level */
 	const struct router *error_router; /* <label @ERROR>; NULL = none */
 	struct {
@@ -73,6 +76,8 @@ struct input_ops {
 	unsigned (*busy)(const struct source *s);
 	/* After stop: gives up what is still there, frees what belongs to workers. */
 	void (*end)(struct source *s);
+	/* While all workers are parked: files that the configuration names (certificates) are read again. NULL is allowed. False: the old ones stay. */
+	bool (*renew)(struct source *s, struct err *err);
 	/* A line for the start-up banner: "0.0.0.0:24224 tcp, udp heartbeat". */
 	void (*describe)(const struct source *s, struct buf *out);
 	bool no_events; /* it only tells of others: the status leaves it out */

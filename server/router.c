@@ -138,6 +138,11 @@ void route_cache_free(struct route_cache *c)
 	mem_free(c);
 }
 
+void route_cache_forget(struct route_cache *c)
+{
+	forget_all(c);
+}
+
 void route_cache_trim(struct route_cache *c)
 {
 	if (c->used > CACHE_MAX)

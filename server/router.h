@@ -39,6 +39,9 @@ void route_cache_free(struct route_cache *c);
 /* Forgets everything if it has grown over its bound: tags come from the net. Called when nobody holds a route. */
 void route_cache_trim(struct route_cache *c);
 
+/* Forgets everything: the routers are others now. Called when nobody holds a route. */
+void route_cache_forget(struct route_cache *c);
+
 /* The route of a tag; good until route_cache_trim. */
 const struct route *router_find(const struct router *r, struct route_cache *c, struct span tag);
 

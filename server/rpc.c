@@ -45,6 +45,13 @@ static void on_flush_and_end(struct admin_request *r, void *arg)
 	reply_ok(r);
 }
 
+static void on_reload(struct admin_request *r, void *arg)
+{
+	(void)arg;
+	kill(getpid(), SIGHUP);
+	reply_ok(r);
+}
+
 static void on_not_here(struct admin_request *r, void *arg)
 {
 	(void)arg;
@@ -98,8 +105,8 @@ static void add_routes(struct rpc *r)
 		{"* /api/processes.killWorkers", on_end},
 		{"* /api/processes.flushBuffersAndKillWorkers", on_flush_and_end},
 		{"* /api/processes.zeroDowntimeRestart", on_not_here},
-		{"* /api/config.reload", on_not_here},
-		{"* /api/config.gracefulReload", on_not_here},
+		{"* /api/config.reload", on_reload},
+		{"* /api/config.gracefulReload", on_reload},
 		{"* /api/config.dump", on_dump},
 	};
 	for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)

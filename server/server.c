@@ -1,5 +1,7 @@
 #include "server.h"
 
+#include "server_impl.h"
+
 #include "admin.h"
 #include "base/clock.h"
 #include "base/mem.h"
@@ -31,34 +33,6 @@
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
-
-#define DRAIN_INPUT_NS (8 * NS_PER_S) /* sources end by themselves before that */
-
-enum phase { PHASE_RUN, PHASE_DRAIN_INPUT, PHASE_DRAIN_OUTPUT, PHASE_END };
-
-struct server {
-	const struct cmdline *cmd;
-	struct loaded conf;
-	struct event_base *base;
-	struct event *signals[6];
-	struct event *pulse; /* while draining */
-	struct admin *admin;
-	struct rpc *rpc;
-	struct unmatched *unmatched;
-	struct watch watch;
-	struct server_status *status;
-	struct ingest_hub *hub;
-	struct dead_letters *dead;
-	struct held *held; /* NULL: nothing in the configuration holds events */
-	struct dead_service *dead_service;
-	struct worker *workers[INGEST_MAX_WORKERS];
-	unsigned worker_count;
-	struct worker *file_worker;
-	size_t flows_open, sources_started;
-	enum phase phase;
-	int64_t phase_until_ns;
-	bool ready;
-};
 
 struct event_base *server_base(struct server *s)
 {
@@ -102,7 +76,7 @@ struct metrics *server_metrics(struct server *s)
 
 /* ---- configuration --------------------------------------------------------------------------------------------------- */
 
-static void set_log_level(const struct cmdline *cmd, const struct system_conf *system)
+void server_set_log_level(const struct cmdline *cmd, const struct system_conf *system)
 {
 	int level = system ? system->log_level : LOG_INFO;
 	if (cmd->verbosity)
@@ -115,7 +89,7 @@ static void set_log_level(const struct cmdline *cmd, const struct system_conf *s
 }
 
 /* Each finding as a log line, so that it is found where logs are kept. */
-static void log_report(const struct conf_report *report)
+void server_log_report(const struct conf_report *report)
 {
 	for (size_t i = 0; i < report->n; i++) {
 		const struct conf_finding *f = &report->v[i];
@@ -136,7 +110,7 @@ int server_check(const struct cmdline *cmd)
 	struct buf out;
 	conf_report_init(&report);
 	buf_init(&out, 16 << 20);
-	set_log_level(cmd, NULL);
+	server_set_log_level(cmd, NULL);
 	loaded_read(&s.conf, cmd, &report);
 	loaded_print(&report, stderr);
 	size_t errors = report.errors;
@@ -161,95 +135,6 @@ int server_check(const struct cmdline *cmd)
 	return errors ? 1 : 0;
 }
 
-/* ---- the end, in steps -------------------------------------------------------------------------------------------------- */
-
-static void each_output(struct server *s, void (*fn)(struct flow *f))
-{
-	struct output *const *v;
-	size_t n = pipeline_outputs(s->conf.pipeline, &v);
-	for (size_t i = 0; i < n && i < s->flows_open; i++)
-		if (v[i]->flow)
-			fn(v[i]->flow);
-}
-
-static bool sources_busy(struct server *s)
-{
-	struct source *const *v;
-	size_t n = pipeline_sources(s->conf.pipeline, &v);
-	for (size_t i = 0; i < n && i < s->sources_started; i++)
-		if (v[i]->plugin->input->busy(v[i]))
-			return true;
-	return false;
-}
-
-static void begin_drain(struct server *s)
-{
-	struct source *const *v;
-	struct timeval pulse = {.tv_usec = 20000};
-	size_t n = pipeline_sources(s->conf.pipeline, &v);
-	s->phase = PHASE_DRAIN_INPUT;
-	s->ready = false;
-	s->phase_until_ns = clock_mono_ns() + DRAIN_INPUT_NS;
-	log_info(NULL, "shutting down: no new connections; what has been read is stored and acknowledged");
-	for (size_t i = 0; i < n && i < s->sources_started; i++)
-		v[i]->plugin->input->stop(v[i]);
-	event_add(s->pulse, &pulse);
-}
-
-static void end_input(struct server *s)
-{
-	struct source *const *v;
-	struct output *const *o;
-	size_t n = pipeline_sources(s->conf.pipeline, &v);
-	for (size_t i = 0; i < n && i < s->sources_started; i++)
-		v[i]->plugin->input->end(v[i]);
-	s->sources_started = 0;
-	held_end(s->held, true);
-	dead_service_stop(s->dead_service); /* what it replays goes into buffers */
-	s->dead_service = NULL;
-	each_output(s, flow_end_input);
-	s->phase = PHASE_DRAIN_OUTPUT;
-	s->phase_until_ns = 0;
-	n = pipeline_outputs(s->conf.pipeline, &o);
-	for (size_t i = 0; i < n && i < s->flows_open; i++) {
-		int64_t deadline;
-		if (o[i]->flow && flow_drain_wanted(o[i]->flow, &deadline) && deadline > s->phase_until_ns)
-			s->phase_until_ns = deadline;
-	}
-	if (s->phase_until_ns) {
-		log_info(NULL, "flushing the buffers (flush_at_shutdown); a second signal leaves the rest on disk",
-			LOG_I("seconds_at_most", (s->phase_until_ns - clock_mono_ns()) / NS_PER_S));
-		each_output(s, flow_flush);
-	}
-}
-
-static bool drain_is_over(struct server *s)
-{
-	struct output *const *v;
-	size_t n = pipeline_outputs(s->conf.pipeline, &v);
-	if (clock_mono_ns() >= s->phase_until_ns)
-		return true;
-	for (size_t i = 0; i < n && i < s->flows_open; i++) {
-		int64_t deadline;
-		if (v[i]->flow && flow_drain_wanted(v[i]->flow, &deadline) && !flow_is_empty(v[i]->flow))
-			return false;
-	}
-	return true;
-}
-
-static void on_pulse(evutil_socket_t fd, short events, void *arg)
-{
-	struct server *s = arg;
-	(void)fd;
-	(void)events;
-	if (s->phase == PHASE_DRAIN_INPUT && (!sources_busy(s) || clock_mono_ns() >= s->phase_until_ns))
-		end_input(s);
-	if (s->phase == PHASE_DRAIN_OUTPUT && drain_is_over(s)) {
-		s->phase = PHASE_END;
-		event_base_loopbreak(s->base);
-	}
-}
-
 /* ---- signals ---------------------------------------------------------------------------------------------------------------- */
 
 static void on_end_signal(evutil_socket_t number, short events, void *arg)
@@ -258,7 +143,7 @@ static void on_end_signal(evutil_socket_t number, short events, void *arg)
 	(void)events;
 	if (s->phase == PHASE_RUN) {
 		log_info(NULL, "Received graceful stop", LOG_S("signal", strsignal((int)number)));
-		begin_drain(s);
+		server_begin_end(s);
 	} else {
 		log_warn(NULL, "a second signal: leaving at once; what is not delivered stays on disk");
 		s->phase = PHASE_END;
@@ -275,7 +160,13 @@ static void on_flush_signal(evutil_socket_t number, short events, void *arg)
 		log_error(NULL, "the log file cannot be opened anew: the old one goes on",
 			LOG_S("error", strerror(errno)));
 	log_info(NULL, "force flushing buffered events");
-	each_output(s, flow_flush);
+	server_flush(s);
+}
+
+static void on_reload_signal(evutil_socket_t number, short events, void *arg)
+{
+	(void)events;
+	server_reload(arg, strsignal((int)number));
 }
 
 static bool add_signals(struct server *s)
@@ -283,7 +174,8 @@ static bool add_signals(struct server *s)
 	static const struct {
 		int number;
 		void (*fn)(evutil_socket_t, short, void *);
-	} list[] = {{SIGTERM, on_end_signal}, {SIGINT, on_end_signal}, {SIGUSR1, on_flush_signal}};
+	} list[] = {{SIGTERM, on_end_signal}, {SIGINT, on_end_signal}, {SIGUSR1, on_flush_signal},
+		{SIGHUP, on_reload_signal}, {SIGUSR2, on_reload_signal}};
 	for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
 		s->signals[i] = evsignal_new(s->base, list[i].number, list[i].fn, s);
 		if (!s->signals[i] || event_add(s->signals[i], NULL) < 0)
@@ -399,29 +291,26 @@ static bool start_workers(struct server *s, struct err *err)
 	return s->file_worker != NULL;
 }
 
+bool server_open_flow(struct server *s, struct flow *f, struct err *err)
+{
+	char *parent = mem_strdup(flow_path(f));
+	char *slash = strrchr(parent, '/');
+	bool ok = true;
+	if (slash && slash > parent && !flow_in_memory(f)) {
+		*slash = 0;
+		ok = make_folders(parent, err);
+	}
+	mem_free(parent);
+	return ok && flow_open(f, s->hub, s->conf.metrics, err);
+}
+
 static bool open_flows(struct server *s, struct err *err)
 {
 	struct output *const *v;
 	size_t n = pipeline_outputs(s->conf.pipeline, &v);
-	for (size_t i = 0; i < n; i++) {
-		if (v[i]->flow) {
-			const char *path = flow_path(v[i]->flow);
-			char *parent = mem_strdup(path);
-			char *slash = strrchr(parent, '/');
-			if (slash && slash > parent && !flow_in_memory(v[i]->flow)) {
-				*slash = 0;
-				if (!make_folders(parent, err)) {
-					mem_free(parent);
-					return false;
-				}
-			}
-			mem_free(parent);
-			s->flows_open = i + 1;
-			if (!flow_open(v[i]->flow, s->hub, s->conf.metrics, err))
-				return false;
-		}
-	}
-	s->flows_open = n;
+	for (size_t i = 0; i < n; i++)
+		if (v[i]->flow && !server_open_flow(s, v[i]->flow, err))
+			return false;
 	for (size_t i = 0; i < n; i++)
 		if (v[i]->flow && !flow_start(v[i]->flow, err))
 			return false;
@@ -449,7 +338,7 @@ static bool start_sources(struct server *s, struct err *err)
 	struct source *const *v;
 	size_t n = s->conf.system->without_source ? 0 : pipeline_sources(s->conf.pipeline, &v);
 	for (size_t i = 0; i < n; i++) {
-		s->sources_started = i + 1;
+		v[i]->started = true; /* of one that fails half-way, the rest is ended too */
 		if (!v[i]->plugin->input->start(v[i], s, err))
 			return err_wrap(err, "the source %s cannot be started", v[i]->id);
 	}
@@ -474,7 +363,7 @@ static bool start_status(struct server *s, struct err *err)
 }
 
 /* Tools that cannot open the store while this process has it ask here. Without it all else works. */
-static void start_dead_service(struct server *s)
+void server_start_dead_service(struct server *s)
 {
 	struct err err;
 	char *path = loaded_dead_path(&s->conf);
@@ -526,7 +415,7 @@ static bool start(struct server *s, struct err *err)
 	evthread_use_pthreads();
 	signal(SIGPIPE, SIG_IGN);
 	s->base = event_base_new();
-	s->pulse = s->base ? event_new(s->base, -1, EV_PERSIST, on_pulse, s) : NULL;
+	s->pulse = s->base ? event_new(s->base, -1, EV_PERSIST, server_on_pulse, s) : NULL;
 	if (!s->pulse || !add_signals(s))
 		return err_set(err, "the main event loop cannot be made");
 	conn_set_memory_limit((size_t)s->conf.system->input_memory_limit);
@@ -539,43 +428,9 @@ static bool start(struct server *s, struct err *err)
 	bool ok = start_workers(s, err) && open_dead_letters(s, err) && open_flows(s, err) && start_held(s, err) &&
 		  start_status(s, err) && start_sources(s, err);
 	if (ok)
-		start_dead_service(s);
+		server_start_dead_service(s);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return ok && start_admin(s, err);
-}
-
-static void stop(struct server *s)
-{
-	struct source *const *v;
-	size_t n = s->conf.pipeline ? pipeline_sources(s->conf.pipeline, &v) : 0;
-	for (size_t i = 0; i < n && i < s->sources_started; i++) {
-		v[i]->plugin->input->stop(v[i]);
-		v[i]->plugin->input->end(v[i]);
-	}
-	held_end(s->held, false);
-	admin_free(s->admin);
-	rpc_stop(s->rpc);
-	server_status_free(s->status);
-	dead_service_stop(s->dead_service);
-	each_output(s, flow_stop);
-	each_output(s, flow_join);
-	held_close(s->held);
-	dead_letters_close(s->dead);
-	for (unsigned i = 0; i < s->worker_count; i++)
-		worker_stop(s->workers[i]);
-	worker_stop(s->file_worker);
-	ingest_hub_free(s->hub);
-	unmatched_free(s->unmatched);
-	taps_free(s->watch.taps);
-	dead_samples_free(s->watch.dead_samples);
-	senders_free(s->watch.senders);
-	for (size_t i = 0; i < sizeof s->signals / sizeof *s->signals; i++)
-		if (s->signals[i])
-			event_free(s->signals[i]);
-	if (s->pulse)
-		event_free(s->pulse);
-	if (s->base)
-		event_base_free(s->base);
+	return ok && start_admin(s, err) && server_watch_files(s, err);
 }
 
 int server_run(const struct cmdline *cmd)
@@ -585,11 +440,11 @@ int server_run(const struct cmdline *cmd)
 	struct err err;
 	conf_report_init(&report);
 	raise_limits();
-	set_log_level(cmd, NULL);
+	server_set_log_level(cmd, NULL);
 	loaded_read(&s.conf, cmd, &report);
 	bool good = !report.errors;
 	if (good) {
-		set_log_level(cmd, s.conf.system);
+		server_set_log_level(cmd, s.conf.system);
 		pipeline_set_log_levels(s.conf.pipeline);
 		if (system_umask(s.conf.system) >= 0)
 			umask((mode_t)system_umask(s.conf.system));
@@ -599,7 +454,7 @@ int server_run(const struct cmdline *cmd)
 		}
 	}
 	if (!good || !isatty(STDERR_FILENO))
-		log_report(&report);
+		server_log_report(&report);
 	else
 		loaded_print(&report, stderr);
 	conf_report_free(&report);
@@ -615,8 +470,9 @@ int server_run(const struct cmdline *cmd)
 		log_error(NULL, "the configuration cannot be used: nothing was started", LOG_S("config", cmd->config));
 	}
 	if (good)
-		stop(&s);
+		server_stop(&s);
 	loaded_free(&s.conf);
+	server_free_retired(&s);
 	log_info(NULL, "weir has ended", LOG_I("status", status));
 	return status;
 }

@@ -220,6 +220,13 @@ struct server_status *server_status_new(const struct status_parts *parts)
 	return s;
 }
 
+void server_status_set_pipeline(struct server_status *s, struct pipeline *p)
+{
+	s->parts.pipeline = p;
+	s->has_monitor = has_monitor(p);
+	status_samples_set_pipeline(s->samples, p);
+}
+
 void server_status_free(struct server_status *s)
 {
 	if (!s)

@@ -35,6 +35,9 @@ struct server_status *server_status_new(const struct status_parts *parts);
 /* After the admin endpoint has gone. NULL is allowed. */
 void server_status_free(struct server_status *s);
 
+/* After a reload. */
+void server_status_set_pipeline(struct server_status *s, struct pipeline *p);
+
 void server_status_routes(struct server_status *s, struct admin *a);
 
 #endif

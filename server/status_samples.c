@@ -130,19 +130,27 @@ static void on_timer(evutil_socket_t fd, short events, void *arg)
 		add_sample(s, now);
 }
 
+/* Rates begin anew: a plugin's place in the list may be another one. */
+void status_samples_set_pipeline(struct status_samples *s, struct pipeline *p)
+{
+	struct source *const *sources;
+	struct output *const *outputs;
+	mem_free(s->sources);
+	mem_free(s->outputs);
+	s->pipeline = p;
+	s->sources = mem_array(pipeline_sources(p, &sources), sizeof *s->sources);
+	s->outputs = mem_array(pipeline_outputs(p, &outputs), sizeof *s->outputs);
+}
+
 struct status_samples *status_samples_new(
 	struct event_base *base, struct pipeline *p, const struct watch *watch, struct dead_letters *dead)
 {
 	struct status_samples *s = mem_zalloc(sizeof *s);
-	struct source *const *sources;
-	struct output *const *outputs;
 	struct timeval second = {.tv_sec = 1};
-	s->pipeline = p;
+	status_samples_set_pipeline(s, p);
 	s->watch = watch;
 	s->dead = dead;
 	s->last_ns = s->before_ns = clock_mono_ns();
-	s->sources = mem_array(pipeline_sources(p, &sources), sizeof *s->sources);
-	s->outputs = mem_array(pipeline_outputs(p, &outputs), sizeof *s->outputs);
 	s->timer = event_new(base, -1, EV_PERSIST, on_timer, s);
 	if (s->timer && event_add(s->timer, &second) == 0)
 		return s;

@@ -37,6 +37,8 @@ struct status_samples;
 /* `p`, `watch` and `dead` must live longer. NULL: no memory for the timer. */
 struct status_samples *status_samples_new(
 	struct event_base *base, struct pipeline *p, const struct watch *watch, struct dead_letters *dead);
+/* After a reload. */
+void status_samples_set_pipeline(struct status_samples *s, struct pipeline *p);
 void status_samples_free(struct status_samples *s); /* NULL is allowed */
 
 void status_totals(const struct status_samples *s, struct status_totals *t);

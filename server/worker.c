@@ -256,6 +256,51 @@ void worker_call(struct worker *w, void (*fn)(struct worker *w, void *arg), void
 	sem_destroy(&c.done);
 }
 
+struct parking {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	unsigned parked;
+	bool go;
+};
+
+struct park_mail {
+	struct mail mail;
+	struct parking *parking;
+};
+
+static void deliver_park(struct mail *m)
+{
+	struct parking *p = ((struct park_mail *)m)->parking;
+	pthread_mutex_lock(&p->lock);
+	p->parked++;
+	pthread_cond_broadcast(&p->cond);
+	while (!p->go)
+		pthread_cond_wait(&p->cond, &p->lock);
+	p->parked--;
+	pthread_cond_broadcast(&p->cond);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void workers_parked(struct worker **v, unsigned n, void (*fn)(void *arg), void *arg)
+{
+	struct parking p = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
+	struct park_mail *mail = mem_array(n, sizeof *mail);
+	for (unsigned i = 0; i < n; i++) {
+		mail[i] = (struct park_mail){.mail.deliver = deliver_park, .parking = &p};
+		worker_post(v[i], &mail[i].mail);
+	}
+	pthread_mutex_lock(&p.lock);
+	while (p.parked < n)
+		pthread_cond_wait(&p.cond, &p.lock);
+	fn(arg);
+	p.go = true;
+	pthread_cond_broadcast(&p.cond);
+	while (p.parked)
+		pthread_cond_wait(&p.cond, &p.lock);
+	pthread_mutex_unlock(&p.lock);
+	mem_free(mail);
+}
+
 struct stop_mail {
 	struct mail mail;
 	struct event_base *base;

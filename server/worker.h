@@ -40,6 +40,9 @@ void worker_defer(struct worker *w, struct mail *m);
 /* Has fn(w, arg) called in the worker's thread and waits until it has returned. Start-up and shutdown, from the main thread. */
 void worker_call(struct worker *w, void (*fn)(struct worker *w, void *arg), void *arg);
 
+/* Has fn(arg) called, in this thread, while no worker does anything. A reload, from the main thread. */
+void workers_parked(struct worker **v, unsigned n, void (*fn)(void *arg), void *arg);
+
 /* Ends the loop after the mail that is there, joins the thread, frees it. Not from the worker itself. NULL is allowed. */
 void worker_stop(struct worker *w);
 

@@ -210,6 +210,12 @@ void log_set_plugin_levels(const struct log_plugin_level *v, size_t n)
 	pthread_mutex_unlock(&lock);
 }
 
+void log_drop_plugin_levels(const struct log_plugin_level *v)
+{
+	if (v && plugin_levels == v)
+		log_set_plugin_levels(NULL, 0);
+}
+
 bool log_allowed(struct log_limit *limit, int64_t interval_ns, uint64_t *held)
 {
 	int64_t now = clock_mono_ns();

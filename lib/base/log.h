@@ -108,6 +108,8 @@ struct log_plugin_level {
 	enum log_level level;
 };
 void log_set_plugin_levels(const struct log_plugin_level *v, size_t n);
+/* The same with (NULL, 0), if v is what is in force. */
+void log_drop_plugin_levels(const struct log_plugin_level *v);
 
 /* "trace" ... "fatal" to the level; false if there is no such level. */
 bool log_level_parse(const char *name, enum log_level *level);

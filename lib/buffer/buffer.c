@@ -202,6 +202,32 @@ void buffer_settle(struct buffer *b)
 	pthread_mutex_unlock(&b->lock);
 }
 
+static int64_t interval_of(const struct buffer_options *o)
+{
+	return o->flush_interval_ns > INTERVAL_MAX_NS ? INTERVAL_MAX_NS : o->flush_interval_ns;
+}
+
+void buffer_configure(struct buffer *b, const struct buffer_options *o)
+{
+	pthread_mutex_lock(&b->lock);
+	/* The writer reads some of them without the lock, but never while it waits. */
+	uint64_t asked = ++b->settle_asked;
+	pthread_cond_signal(&b->work);
+	while (b->writer_runs && b->settle_done < asked)
+		pthread_cond_wait(&b->idle, &b->lock);
+	b->o.chunk_limit_size = o->chunk_limit_size;
+	b->o.chunk_limit_records = o->chunk_limit_records;
+	b->o.total_limit_size = o->total_limit_size;
+	b->o.min_free_bytes = o->min_free_bytes;
+	b->o.pending_limit = o->pending_limit;
+	b->o.flush_mode = o->flush_mode;
+	b->o.flush_interval_ns = interval_of(o);
+	b->o.overflow = o->overflow;
+	pthread_cond_signal(&b->work);
+	pthread_cond_broadcast(&b->ready);
+	pthread_mutex_unlock(&b->lock);
+}
+
 /*
  * ---- what is there ------------------------------------------------------------------------------------------------
  */
@@ -331,8 +357,7 @@ struct buffer *buffer_new(const struct buffer_options *o, const struct buffer_ho
 	b->path = mem_strndup(o->path, len);
 	b->backup_path = mem_printf("%s/backup", b->path);
 	b->o = *o;
-	if (b->o.flush_interval_ns > INTERVAL_MAX_NS)
-		b->o.flush_interval_ns = INTERVAL_MAX_NS;
+	b->o.flush_interval_ns = interval_of(o);
 	b->hooks = *hooks;
 	b->vfs = vfs;
 	b->lock_fd = -1;

@@ -108,6 +108,9 @@ struct buffer *buffer_open(
 enum buffer_admit { BUFFER_OK, BUFFER_WAIT, BUFFER_REFUSED };
 enum buffer_admit buffer_admit(struct buffer *b, size_t bytes);
 
+/* New limits and times for a buffer that goes on (o->name, path and modes do not count). Waits until the writer has nothing to do. */
+void buffer_configure(struct buffer *b, const struct buffer_options *o);
+
 /*
  * Takes a list of frames. Never waits. Frames of one list are written in order. `stage` names the stage chunk that
  * they go to, for outputs that split chunks by key (empty = the only one); its bytes are copied and found again in

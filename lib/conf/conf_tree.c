@@ -141,3 +141,40 @@ const struct conf_pair *conf_section_get(const struct conf_section *s, const cha
 			found = p;
 	return found && found->kind != CONF_VALUE_DEFAULT ? found : NULL;
 }
+
+static bool pairs_equal(const struct conf_pair *a, const struct conf_pair *b)
+{
+	for (; a && b; a = a->next, b = b->next)
+		if (strcmp(a->name, b->name) != 0 || a->kind != b->kind || a->value_len != b->value_len ||
+			memcmp(a->value, b->value, a->value_len) != 0)
+			return false;
+	return !a && !b;
+}
+
+/* Down to the first section within, else to the next one, else up to the first that has a next one; not above `top`. */
+static const struct conf_section *after(const struct conf_section *s, const struct conf_section *top, int *depth)
+{
+	if (s->sections) {
+		++*depth;
+		return s->sections;
+	}
+	while (s != top && !s->next) {
+		s = s->parent;
+		--*depth;
+	}
+	return s == top ? NULL : s->next;
+}
+
+bool conf_section_equal(const struct conf_section *a, const struct conf_section *b)
+{
+	const struct conf_section *x = a, *y = b;
+	int dx = 0, dy = 0;
+	while (x && y) {
+		if (dx != dy || strcmp(x->name, y->name) != 0 || strcmp(x->arg, y->arg) != 0 ||
+			!pairs_equal(x->pairs, y->pairs))
+			return false;
+		x = after(x, a, &dx);
+		y = after(y, b, &dy);
+	}
+	return !x && !y;
+}

@@ -60,4 +60,7 @@ const struct conf_section *conf_tree_root(const struct conf_tree *t);
 /* The last pair of that name, NULL if there is none (or it is CONF_VALUE_DEFAULT). */
 const struct conf_pair *conf_section_get(const struct conf_section *s, const char *name);
 
+/* Whether two sections say the same: names, arguments, values and sections within, in the same order; places do not count. */
+bool conf_section_equal(const struct conf_section *a, const struct conf_section *b);
+
 #endif

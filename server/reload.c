@@ -1,0 +1,411 @@
+/*
+ * reload.c: a new configuration takes the place of the running one (SIGHUP, SIGUSR2, the RPC endpoint, a changed certificate).
+ *
+ *     read and check all of it ─ open the buffers that are new ─ park the workers: swap ─ end sources that are gone ─ start those that are new
+ *
+ * Sources that both have in the same words go on with their sockets and connections. Buffers that both have (by their path) are handed on with what is in
+ * them; flush threads of before finish the chunk that they are at. A configuration with a mistake changes nothing.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "dead_service.h"
+#include "flow.h"
+#include "peer.h"
+#include "server_impl.h"
+#include "server_status.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#define PULSE_MS 20
+
+/* ---- what cannot be reloaded ----------------------------------------------------------------------------------------- */
+
+static bool holds_events(const struct pipeline *p)
+{
+	struct holder *const *v;
+	return pipeline_holders(p, &v) > 0;
+}
+
+/* Says why not. */
+static bool can_take_over(struct server *s, const struct loaded *fresh)
+{
+	if (!holds_events(s->conf.pipeline) && !holds_events(fresh->pipeline))
+		return true;
+	log_error(NULL,
+		"a configuration with plugins that hold events back (concat, detect_exceptions) cannot be reloaded: the old one goes on; "
+		"restart weir, which keeps what they hold");
+	return false;
+}
+
+static const struct conf_section *system_section(const struct loaded *l)
+{
+	return l->system->common.section;
+}
+
+static void tell_of_system(struct server *s, const struct loaded *fresh)
+{
+	const struct conf_section *a = system_section(&s->conf), *b = system_section(fresh);
+	if (a && b && !conf_section_equal(a, b))
+		log_warn(NULL, "<system> has changed: its log level counts from now on, the rest of it from the next start");
+}
+
+/* ---- buffers --------------------------------------------------------------------------------------------------------- */
+
+static struct flow *find_flow(const struct pipeline *p, const struct flow *like)
+{
+	struct output *const *v;
+	size_t n = pipeline_outputs(p, &v);
+	for (size_t i = 0; i < n; i++)
+		if (v[i]->flow && flow_buffer(v[i]->flow) && !flow_is_disowned(v[i]->flow) && flow_same_buffer(v[i]->flow, like))
+			return v[i]->flow;
+	return NULL;
+}
+
+/* The running flow, of this configuration or of one before, that has the buffer of this new one. */
+static struct flow *owner_of(struct server *s, const struct flow *like)
+{
+	struct flow *f = find_flow(s->conf.pipeline, like);
+	for (struct generation *g = s->retired; !f && g; g = g->next)
+		f = find_flow(g->conf.pipeline, like);
+	return f;
+}
+
+static bool open_flow(struct server *s, struct flow *f, struct err *err)
+{
+	return owner_of(s, f) ? flow_prepare(f, s->hub, s->conf.metrics, err) : server_open_flow(s, f, err);
+}
+
+static void each_new_flow(const struct loaded *fresh, void (*fn)(struct server *s, struct flow *f), struct server *s)
+{
+	struct output *const *v;
+	size_t n = pipeline_outputs(fresh->pipeline, &v);
+	for (size_t i = 0; i < n; i++)
+		if (v[i]->flow)
+			fn(s, v[i]->flow);
+}
+
+static bool open_flows(struct server *s, const struct loaded *fresh, struct err *err)
+{
+	struct output *const *v;
+	size_t n = pipeline_outputs(fresh->pipeline, &v);
+	for (size_t i = 0; i < n; i++)
+		if (v[i]->flow && !open_flow(s, v[i]->flow, err))
+			return false;
+	return true;
+}
+
+static void close_flow(struct server *s, struct flow *f)
+{
+	(void)s;
+	if (flow_buffer(f))
+		flow_join(f);
+}
+
+static void inherit_flow(struct server *s, struct flow *f)
+{
+	if (!flow_buffer(f))
+		flow_inherit(f, owner_of(s, f));
+}
+
+static void start_flow(struct server *s, struct flow *f)
+{
+	struct err err;
+	(void)s;
+	flow_configure(f);
+	if (!flow_start(f, &err))
+		log_error(NULL, "after the reload fewer flush threads work than the configuration asks for", LOG_S("error", err.text));
+}
+
+/* A buffer that nothing leads to any more is still delivered from, until weir ends. */
+static void retire_flows(const struct pipeline *old)
+{
+	struct output *const *v;
+	size_t n = pipeline_outputs(old, &v);
+	for (size_t i = 0; i < n; i++) {
+		struct flow *f = v[i]->flow;
+		if (!f || !flow_buffer(f))
+			continue;
+		if (flow_is_disowned(f))
+			flow_retire(f);
+		else
+			log_warn(v[i]->id, "the new configuration does not have this output: what is in its buffer is still delivered as before",
+				LOG_S("path", flow_path(f)));
+	}
+}
+
+/* ---- the swap -------------------------------------------------------------------------------------------------------- */
+
+struct swap {
+	struct server *s;
+	struct loaded *fresh;
+};
+
+static void renew_sources(const struct pipeline *p)
+{
+	struct source *const *v;
+	struct err err;
+	size_t n = pipeline_sources(p, &v);
+	for (size_t i = 0; i < n; i++)
+		if (v[i]->started && v[i]->plugin->input->renew && !v[i]->plugin->input->renew(v[i], &err))
+			log_error(v[i]->id, "its files cannot be read again: it goes on with what it has", LOG_S("error", err.text));
+}
+
+/* While no worker does anything. */
+static void swap(void *arg)
+{
+	struct swap *x = arg;
+	struct server *s = x->s;
+	each_new_flow(x->fresh, inherit_flow, s);
+	pipeline_take_over(x->fresh->pipeline, s->conf.pipeline);
+	for (struct generation *g = s->retired; g; g = g->next)
+		pipeline_take_over(x->fresh->pipeline, g->conf.pipeline);
+	renew_sources(x->fresh->pipeline);
+	for (unsigned i = 0; i < s->worker_count; i++)
+		ingest_forget_routes(worker_ingest(s->workers[i]));
+	ingest_forget_routes(worker_ingest(s->file_worker));
+}
+
+static void swap_in(struct server *s, struct loaded *fresh)
+{
+	struct worker *all[INGEST_MAX_WORKERS + 1];
+	struct swap x = {s, fresh};
+	struct generation *g = mem_zalloc(sizeof *g);
+	for (unsigned i = 0; i < s->worker_count; i++)
+		all[i] = s->workers[i];
+	all[s->worker_count] = s->file_worker;
+	dead_service_stop(s->dead_service); /* it appends to buffers from a thread of its own */
+	workers_parked(all, s->worker_count + 1, swap, &x);
+	g->conf = s->conf;
+	g->next = s->retired;
+	s->retired = g;
+	s->conf = *fresh;
+	s->conf.lent = g->conf.lent; /* the metrics go on with the latest one */
+	g->conf.lent = true;
+	file_watch_set(s->files, conf_tree_root(s->conf.tree));
+	server_status_set_pipeline(s->status, s->conf.pipeline);
+	server_start_dead_service(s);
+	log_set_plugin_levels(NULL, 0);
+	server_set_log_level(s->cmd, s->conf.system);
+	pipeline_set_log_levels(s->conf.pipeline);
+	retire_flows(g->conf.pipeline);
+	each_new_flow(&s->conf, start_flow, s);
+}
+
+/* ---- sources that end, and that begin ---------------------------------------------------------------------------------- */
+
+static void stop_sources(const struct pipeline *old)
+{
+	struct source *const *v;
+	size_t n = pipeline_sources(old, &v);
+	for (size_t i = 0; i < n; i++)
+		if (v[i]->started)
+			v[i]->plugin->input->stop(v[i]);
+}
+
+static bool sources_end(const struct pipeline *old, bool now)
+{
+	struct source *const *v;
+	bool all = true;
+	size_t n = pipeline_sources(old, &v);
+	for (size_t i = 0; i < n; i++) {
+		if (!v[i]->started)
+			continue;
+		if (!now && v[i]->plugin->input->busy(v[i])) {
+			all = false;
+			continue;
+		}
+		v[i]->plugin->input->end(v[i]);
+		v[i]->started = false;
+	}
+	return all;
+}
+
+/* One that cannot be started is tried again with each pulse of a second. */
+static bool start_sources(struct server *s, bool tell)
+{
+	struct source *const *v;
+	struct err err;
+	bool all = true;
+	size_t n = s->conf.system->without_source ? 0 : pipeline_sources(s->conf.pipeline, &v);
+	for (size_t i = 0; i < n; i++) {
+		if (v[i]->started)
+			continue;
+		v[i]->started = v[i]->plugin->input->start(v[i], s, &err);
+		if (v[i]->started)
+			continue;
+		all = false;
+		v[i]->plugin->input->stop(v[i]);
+		if (tell)
+			log_error(v[i]->id, "the source cannot be started: the rest of the new configuration works; weir tries again each second",
+				LOG_S("error", err.text));
+	}
+	return all;
+}
+
+/* ---- what is left of configurations before ------------------------------------------------------------------------------ */
+
+static bool flows_have_ended(const struct pipeline *p)
+{
+	struct output *const *v;
+	bool all = true;
+	size_t n = pipeline_outputs(p, &v);
+	for (size_t i = 0; i < n; i++) {
+		struct flow *f = v[i]->flow;
+		if (!f || !flow_buffer(f))
+			continue;
+		if (flow_is_disowned(f) && flow_has_ended(f))
+			flow_join(f);
+		else
+			all = false;
+	}
+	return all;
+}
+
+static bool is_in_use(struct server *s, const struct generation *g)
+{
+	bool used = pipeline_has_source_of(s->conf.pipeline, g->conf.pipeline);
+	for (const struct generation *x = s->retired; x && !used; x = x->next)
+		used = x != g && pipeline_has_source_of(x->conf.pipeline, g->conf.pipeline);
+	return used;
+}
+
+static bool sources_have_ended(const struct pipeline *p)
+{
+	struct source *const *v;
+	size_t n = pipeline_sources(p, &v);
+	for (size_t i = 0; i < n; i++)
+		if (v[i]->started)
+			return false;
+	return true;
+}
+
+static void free_unused(struct server *s)
+{
+	for (struct generation **at = &s->retired; *at;) {
+		struct generation *g = *at;
+		if (!flows_have_ended(g->conf.pipeline) || !sources_have_ended(g->conf.pipeline) || is_in_use(s, g)) {
+			at = &g->next;
+			continue;
+		}
+		*at = g->next;
+		loaded_free(&g->conf);
+		mem_free(g);
+	}
+}
+
+void server_free_retired(struct server *s)
+{
+	while (s->retired) {
+		struct generation *g = s->retired;
+		s->retired = g->next;
+		loaded_free(&g->conf);
+		mem_free(g);
+	}
+}
+
+/* ---- in steps ---------------------------------------------------------------------------------------------------------- */
+
+static void with_signals_blocked(struct server *s, struct loaded *fresh)
+{
+	sigset_t all, old;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	swap_in(s, fresh);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+static void next_pulse(struct server *s, int64_t ms)
+{
+	struct timeval t = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	event_add(s->reload_pulse, &t);
+}
+
+static void on_pulse(evutil_socket_t fd, short events, void *arg)
+{
+	struct server *s = arg;
+	(void)fd;
+	(void)events;
+	if (s->phase != PHASE_RUN)
+		return;
+	if (s->reloading) {
+		if (!sources_end(s->retired->conf.pipeline, clock_mono_ns() >= s->reload_until_ns)) {
+			next_pulse(s, PULSE_MS);
+			return;
+		}
+		s->reloading = false;
+		start_sources(s, true);
+		hold_sockets(false);
+		log_info(NULL, "reloaded: the new configuration is in force");
+		if (s->reload_again) {
+			s->reload_again = false;
+			server_reload(s, "asked for again");
+			return;
+		}
+	}
+	bool all = start_sources(s, false);
+	free_unused(s);
+	if (s->retired || !all)
+		next_pulse(s, 1000);
+}
+
+static void take_over(struct server *s, struct loaded *fresh)
+{
+	tell_of_system(s, fresh);
+	hold_sockets(true);
+	with_signals_blocked(s, fresh);
+	stop_sources(s->retired->conf.pipeline);
+	s->reloading = true;
+	s->reload_until_ns = clock_mono_ns() + DRAIN_INPUT_NS;
+	on_pulse(-1, 0, s);
+}
+
+static void on_file(void *arg)
+{
+	server_reload(arg, "a certificate or a key has changed");
+}
+
+bool server_watch_files(struct server *s, struct err *err)
+{
+	s->files = file_watch_new(s->base, on_file, s);
+	if (!s->files)
+		return err_set(err, "no memory to watch certificates");
+	file_watch_set(s->files, conf_tree_root(s->conf.tree));
+	return true;
+}
+
+void server_reload(struct server *s, const char *why)
+{
+	struct loaded fresh;
+	struct conf_report report;
+	struct err err;
+	if (s->phase != PHASE_RUN)
+		return;
+	if (s->reloading) {
+		s->reload_again = true;
+		return;
+	}
+	if (!s->reload_pulse && !(s->reload_pulse = event_new(s->base, -1, 0, on_pulse, s))) {
+		log_error(NULL, "no memory for a reload: the old configuration goes on");
+		return;
+	}
+	log_info(NULL, "reloading the configuration", LOG_S("why", why), LOG_S("config", s->cmd->config));
+	conf_report_init(&report);
+	loaded_read_again(&fresh, s->cmd, s->conf.metrics, &report);
+	server_log_report(&report);
+	bool good = !report.errors;
+	conf_report_free(&report);
+	if (!good) {
+		log_error(NULL, "the new configuration cannot be used: the old one goes on, nothing has changed");
+		loaded_free(&fresh);
+	} else if (!can_take_over(s, &fresh)) {
+		loaded_free(&fresh);
+	} else if (!open_flows(s, &fresh, &err)) {
+		log_error(NULL, "the new configuration cannot be used: the old one goes on", LOG_S("error", err.text));
+		each_new_flow(&fresh, close_flow, s);
+		loaded_free(&fresh);
+	} else {
+		take_over(s, &fresh);
+	}
+}

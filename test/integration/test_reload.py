@@ -1,0 +1,108 @@
+"""A new configuration while weir runs: nothing is lost, no connection that stays valid is closed, a bad configuration changes nothing."""
+import re
+
+import pytest
+
+from harness.forward import Connection, send_events
+from harness.ports import free_port
+from harness.waiting import wait_until
+from harness.weir import ELASTICSEARCH, SYSTEM
+from test_inputs_forward import acked, pki, tls  # noqa: F401 (pki is a fixture)
+from test_kill9 import NOTHING, Traffic, difference
+
+RELOADED = "reloaded: the new configuration is in force"
+
+
+def reload(w, config=None):
+    """SIGHUP, and waits until it is done."""
+    if config is not None:
+        w.configure(config)
+    before = w.log().count(RELOADED)
+    w.reload()
+    wait_until(lambda: w.log().count(RELOADED) > before, 30, w.log_tail)
+
+
+@pytest.mark.parametrize("times", [pytest.param(100, marks=pytest.mark.slow), 10])
+def test_under_load(weir, fake_es, prefix, times):
+    """Outputs, filters and limits change again and again under acknowledged traffic; no connection notices."""
+    w = weir(ELASTICSEARCH, es_url=fake_es.url, prefix=prefix)
+    other = ELASTICSEARCH.replace("<match **>", "<filter app.**>\n @type record_transformer\n <record>\n more x\n </record>\n</filter>\n<match **>").replace(
+        "flush_thread_count 2", "flush_thread_count 3\n    chunk_limit_size 256k\n    total_limit_size 100m")
+    with Traffic(w.port, rate=3000) as traffic:
+        for i in range(times):
+            before = traffic.acked()
+            reload(w, ELASTICSEARCH if i % 2 else other)
+            wait_until(lambda: traffic.acked() > before + 20, 30, w.log_tail)
+        total = traffic.finish()
+    wait_until(lambda: fake_es.stored_events() >= total, 60, w.log_tail)
+    w.stop()
+    assert difference(traffic, fake_es.documents(f"{prefix}-*").values()) == NOTHING
+    assert sum(s.broken for s in traffic.senders) == 0, "a connection was closed"
+
+
+def test_bad_configuration(weir, fake_es, prefix):
+    w = weir(ELASTICSEARCH, es_url=fake_es.url, prefix=prefix)
+    w.allow("cannot be used", "Unknown output plugin")
+    with Connection(w.port) as c:
+        acked(c)
+        w.configure(ELASTICSEARCH + "<match x>\n @type nothing\n</match>\n")
+        w.reload()
+        w.wait_log("the new configuration cannot be used: the old one goes on")
+        acked(c)
+    assert re.search(r"Unknown output plugin 'nothing'.*weir\.conf:\d+", w.log())
+    wait_until(lambda: len(fake_es.documents()) == 2, 20, w.log_tail)
+
+
+def test_sources_come_and_go(weir, fake_es, prefix):
+    """A source with new words takes over its port without a refused connection; one that is gone closes its port."""
+    w = weir(ELASTICSEARCH, es_url=fake_es.url, prefix=prefix)
+    second = free_port()
+    with Connection(w.port) as kept:
+        acked(kept)
+        reload(w, ELASTICSEARCH + f"<source>\n @type forward\n bind 127.0.0.1\n port {second}\n</source>\n")
+        acked(kept)
+        send_events(second, "app.x", [{"n": 1}])
+        reload(w, ELASTICSEARCH)
+        acked(kept)
+        with pytest.raises(OSError):
+            Connection(second)
+    with Traffic(w.port, rate=2000) as traffic:
+        for tag in ("a", "b", "c"):
+            before = traffic.acked()
+            reload(w, ELASTICSEARCH.replace("@id in", f"@id in\n  source_address_key from_{tag}"))
+            wait_until(lambda: traffic.acked() > before + 50, 30, w.log_tail)
+        total = traffic.finish()
+    wait_until(lambda: fake_es.stored_events() >= total, 60, w.log_tail)
+    w.stop()
+    assert difference(traffic, [d for d in fake_es.documents(f"{prefix}-*").values() if "sender" in d]) == NOTHING
+
+
+def test_output_is_gone(weir, fake_es, prefix):
+    """What is in the buffer of an output that the new configuration lacks is delivered all the same."""
+    fake_es.close_listener()
+    w = weir(ELASTICSEARCH, es_url=fake_es.url, prefix=prefix)
+    w.allow("failed to flush")
+    send_events(w.port, "a", [{"n": i} for i in range(10)])
+    reload(w, SYSTEM + "<source>\n @type forward\n @id in\n bind 127.0.0.1\n port {{forward_port}}\n</source>\n<match **>\n @type null\n</match>\n")
+    w.wait_log("what is in its buffer is still delivered as before")
+    send_events(w.port, "a", [{"n": "null"}])
+    fake_es.open_listener()
+    wait_until(lambda: len(fake_es.documents()) == 10, 30, w.log_tail)
+
+
+def test_certificate(weir, fake_es, prefix, pki, tmp_path):  # noqa: F811
+    """A new certificate is served to new connections; those that are there go on."""
+    for name in ("server.pem", "server.key"):
+        (tmp_path / name).write_bytes((pki / name).read_bytes())
+    w = weir(ELASTICSEARCH.replace("@id in", "@id in\n  <transport tls>\n    cert_path {{certs}}/server.pem\n    private_key_path {{certs}}/server.key\n  </transport>"),
+             es_url=fake_es.url, prefix=prefix, certs=tmp_path)
+    with tls(pki, w.port) as old:
+        acked(old)
+        first = old.sock.getpeercert()["serialNumber"]
+        for name in ("pem", "key"):
+            (tmp_path / f"server.{name}").write_bytes((pki / f"client.{name}").read_bytes())
+        wait_until(lambda: RELOADED in w.log(), 30, lambda: f"the change is noticed:\n{w.log_tail()}")
+        acked(old)
+        with tls(pki, w.port) as new:
+            acked(new)
+            assert new.sock.getpeercert()["serialNumber"] != first
