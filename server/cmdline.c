@@ -129,7 +129,8 @@ void cmdline_help(void)
 	      "  -h, --help              this text\n"
 	      "\n"
 	      "signals: TERM, INT end in order (a second one at once); USR1 sends what is buffered and opens the log "
-	      "anew\n",
+	      "anew;\n"
+	      "         HUP, USR2 read the configuration again\n",
 		stdout);
 }
 

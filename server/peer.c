@@ -75,7 +75,8 @@ static bool is_open(const struct place *p)
 {
 	int type = 0;
 	socklen_t len = sizeof type;
-	return getsockopt(p->fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == p->type && bound_port(p->fd) == p->port;
+	return getsockopt(p->fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == p->type &&
+	       bound_port(p->fd) == p->port;
 }
 
 void hold_sockets(bool hold)

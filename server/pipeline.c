@@ -260,7 +260,8 @@ static const struct conf_section *section_of(const struct source *s)
 static bool same_source(const struct source *a, const struct source *b)
 {
 	const struct conf_section *x = section_of(a), *y = section_of(b);
-	return a->started && a->plugin == b->plugin && strcmp(a->id, b->id) == 0 && !x == !y && (!x || conf_section_equal(x, y));
+	return a->started && a->plugin == b->plugin && strcmp(a->id, b->id) == 0 && !x == !y &&
+	       (!x || conf_section_equal(x, y));
 }
 
 static void keep_source(struct pipeline *p, size_t at, struct pipeline *old, size_t was)
@@ -284,7 +285,8 @@ void pipeline_take_over(struct pipeline *p, struct pipeline *old)
 	/* What the others have read, and what comes while they end, goes the new way. */
 	for (size_t k = 0; k < old->sources.n; k++) {
 		struct source *s = old->sources.v[k];
-		const struct router *label = pipeline_router(p, router_label(s->router) ? router_label(s->router) : "", 0);
+		const struct router *label = pipeline_router(
+			p, router_label(s->router) ? router_label(s->router) : "", 0);
 		s->router = label ? label : pipeline_top(p);
 		s->error_router = pipeline_router(p, "@ERROR", 0);
 	}

@@ -33,9 +33,9 @@ static bool can_take_over(struct server *s, const struct loaded *fresh)
 {
 	if (!holds_events(s->conf.pipeline) && !holds_events(fresh->pipeline))
 		return true;
-	log_error(NULL,
-		"a configuration with plugins that hold events back (concat, detect_exceptions) cannot be reloaded: the old one goes on; "
-		"restart weir, which keeps what they hold");
+	log_error(NULL, "a configuration with plugins that hold events back (concat, detect_exceptions) cannot be "
+			"reloaded: the old one goes on; "
+			"restart weir, which keeps what they hold");
 	return false;
 }
 
@@ -48,7 +48,8 @@ static void tell_of_system(struct server *s, const struct loaded *fresh)
 {
 	const struct conf_section *a = system_section(&s->conf), *b = system_section(fresh);
 	if (a && b && !conf_section_equal(a, b))
-		log_warn(NULL, "<system> has changed: its log level counts from now on, the rest of it from the next start");
+		log_warn(NULL,
+			"<system> has changed: its log level counts from now on, the rest of it from the next start");
 }
 
 /* ---- buffers --------------------------------------------------------------------------------------------------------- */
@@ -58,7 +59,8 @@ static struct flow *find_flow(const struct pipeline *p, const struct flow *like)
 	struct output *const *v;
 	size_t n = pipeline_outputs(p, &v);
 	for (size_t i = 0; i < n; i++)
-		if (v[i]->flow && flow_buffer(v[i]->flow) && !flow_is_disowned(v[i]->flow) && flow_same_buffer(v[i]->flow, like))
+		if (v[i]->flow && flow_buffer(v[i]->flow) && !flow_is_disowned(v[i]->flow) &&
+			flow_same_buffer(v[i]->flow, like))
 			return v[i]->flow;
 	return NULL;
 }
@@ -115,7 +117,8 @@ static void start_flow(struct server *s, struct flow *f)
 	(void)s;
 	flow_configure(f);
 	if (!flow_start(f, &err))
-		log_error(NULL, "after the reload fewer flush threads work than the configuration asks for", LOG_S("error", err.text));
+		log_error(NULL, "after the reload fewer flush threads work than the configuration asks for",
+			LOG_S("error", err.text));
 }
 
 /* A buffer that nothing leads to any more is still delivered from, until weir ends. */
@@ -130,7 +133,9 @@ static void retire_flows(const struct pipeline *old)
 		if (flow_is_disowned(f))
 			flow_retire(f);
 		else
-			log_warn(v[i]->id, "the new configuration does not have this output: what is in its buffer is still delivered as before",
+			log_warn(v[i]->id,
+				"the new configuration does not have this output: what is in its buffer is still "
+				"delivered as before",
 				LOG_S("path", flow_path(f)));
 	}
 }
@@ -149,7 +154,8 @@ static void renew_sources(const struct pipeline *p)
 	size_t n = pipeline_sources(p, &v);
 	for (size_t i = 0; i < n; i++)
 		if (v[i]->started && v[i]->plugin->input->renew && !v[i]->plugin->input->renew(v[i], &err))
-			log_error(v[i]->id, "its files cannot be read again: it goes on with what it has", LOG_S("error", err.text));
+			log_error(v[i]->id, "its files cannot be read again: it goes on with what it has",
+				LOG_S("error", err.text));
 }
 
 /* While no worker does anything. */
@@ -238,7 +244,9 @@ static bool start_sources(struct server *s, bool tell)
 		all = false;
 		v[i]->plugin->input->stop(v[i]);
 		if (tell)
-			log_error(v[i]->id, "the source cannot be started: the rest of the new configuration works; weir tries again each second",
+			log_error(v[i]->id,
+				"the source cannot be started: the rest of the new configuration works; weir tries "
+				"again each second",
 				LOG_S("error", err.text));
 	}
 	return all;
