@@ -19,6 +19,8 @@
 #define LEFT_LEN   (FRAME_KEY_LEN + 4)
 #define WAITS_HEAD (4 + 8 + 4)
 #define INFO_MAX   1024
+#define KEEP_NS	   (10 * 60 * NS_PER_S) /* a full chunk is left alone for so long, */
+#define KEEP_BYTES (8u << 20)		/* or until the journal has so many bytes */
 #define COMPLETE   'c'
 #define PART	   'p'
 #define AGAIN_NS   (10 * NS_PER_S) /* until a chunk that could not be tidied up is tried again */
@@ -30,6 +32,10 @@ struct held {
 	struct holder *const *holders;
 	size_t holder_count;
 	_Atomic uint64_t number;
+	/* what a message tells: in one thread at a time */
+	pthread_mutex_t tell_lock;
+	_Atomic(struct txn *) telling; /* its txn; NULL = none */
+	struct frame *told, **told_end;
 	struct map *found; /* what waited at start: @id, key, place to struct found */
 	/* in the worker's thread */
 	struct worker *worker;
@@ -102,8 +108,28 @@ bool held_append(struct held *h, const struct held_frame *f, struct txn *owner)
 	frame->owner = owner;
 	if (owner)
 		txn_hold(owner);
-	buffer_append(h->buffer, frame, (struct span){0}, 0);
+	if (owner && owner == atomic_load(&h->telling)) {
+		*h->told_end = frame;
+		h->told_end = &frame->next;
+	} else {
+		buffer_append(h->buffer, frame, (struct span){0}, 0);
+	}
 	return true;
+}
+
+void held_tell(struct held *h, struct txn *t)
+{
+	pthread_mutex_lock(&h->tell_lock);
+	h->told = NULL;
+	h->told_end = &h->told;
+	atomic_store(&h->telling, t);
+}
+
+void held_told(struct held *h)
+{
+	atomic_store(&h->telling, NULL);
+	buffer_append(h->buffer, h->told, (struct span){0}, 0);
+	pthread_mutex_unlock(&h->tell_lock);
 }
 
 bool held_is_open(const struct held *h)
@@ -290,6 +316,7 @@ struct held *held_open(const char *path, struct holder *const *holders, size_t n
 		.buffer = b, .hub = hub, .metrics = m, .holders = holders, .holder_count = n, .found = map_new()};
 	atomic_store(&h->number, (uint64_t)clock_wall_ns());
 	pthread_mutex_init(&h->tidy_lock, NULL);
+	pthread_mutex_init(&h->tell_lock, NULL);
 	metrics_on_collect(m, collect, h);
 	if (load_all(h, err)) {
 		for (size_t i = 0; i < n; i++)
@@ -405,8 +432,9 @@ static void release(struct worker *w, void *arg)
 	if (feed_is_blocked(&h->feed))
 		return;
 	struct ingest *in = feed_open(&h->feed);
-	for (size_t i = 0; i < h->holder_count; i++)
-		holder_tick(h->holders[i], in, true);
+	for (size_t n = 0; n < h->holder_count; n++) /* what one gives on may wait in another */
+		for (size_t i = 0; i < h->holder_count; i++)
+			holder_tick(h->holders[i], in, true);
 	close_feed(h);
 }
 
@@ -501,18 +529,30 @@ static void tidy(struct held *h, struct chunk *c)
 		(void)buffer_commit(h->buffer, c, &err); /* it has logged why not */
 }
 
+/* A chunk also says which messages are complete; those may come again for a while. */
+static bool is_due(struct held *h, const struct chunk *c)
+{
+	struct chunk_info info;
+	struct buffer_stats stats;
+	chunk_info(c, &info);
+	buffer_stats(h->buffer, &stats);
+	return !has_ended(h) &&
+	       (stats.stage_bytes + stats.queue_bytes > KEEP_BYTES || clock_wall_ns() - info.created_ns > KEEP_NS);
+}
+
 static void *tidy_main(void *arg)
 {
 	struct held *h = arg;
 	pthread_setname_np(pthread_self(), "held");
 	while (!has_ended(h)) {
 		struct chunk *c = atomic_load(&h->replayed) ? buffer_take(h->buffer, 200 * NS_PER_MS) : NULL;
-		if (c && has_ended(h))
-			buffer_release(h->buffer, c);
-		else if (c)
+		if (c && is_due(h, c)) {
 			tidy(h, c);
-		else if (!atomic_load(&h->replayed))
-			usleep(20000);
+			continue;
+		}
+		if (c)
+			buffer_release(h->buffer, c);
+		usleep(100000);
 	}
 	return NULL;
 }
@@ -570,5 +610,6 @@ void held_close(struct held *h)
 		holder_set_journal(h->holders[i], NULL);
 	map_free(h->found, mem_free);
 	pthread_mutex_destroy(&h->tidy_lock);
+	pthread_mutex_destroy(&h->tell_lock);
 	mem_free(h);
 }

@@ -63,6 +63,13 @@ struct held_frame {
 };
 bool held_append(struct held *h, const struct held_frame *f, struct txn *owner);
 
+/*
+ * Brackets around the frames of one message, of all holders that it went through: they are written in one piece, and none of another message between them. Within,
+ * frames are appended with the message's txn as owner. Not under a holder's lock.
+ */
+void held_tell(struct held *h, struct txn *t);
+void held_told(struct held *h);
+
 void held_begin(struct buf *entries);
 void held_put_left(struct buf *entries, const uint8_t key[FRAME_KEY_LEN], uint32_t index);
 void held_put_waiting(struct buf *entries, const struct held_event *e);

@@ -323,11 +323,13 @@ static void put_back(struct holder *h, struct held_group *g)
 	held_group_free(h, g); /* without memory they wait in the journal for the next start */
 }
 
-static void on_durable(struct epilogue *e, struct txn *t, bool last)
+static void on_durable(struct epilogue *e, struct txn *t, bool first, bool last)
 {
 	struct departure *d = (struct departure *)e;
 	struct held_group *next;
 	die_point(DIE_HELD_DURABLE);
+	if (first)
+		held_tell(d->h->journal, t);
 	pthread_mutex_lock(&d->h->lock);
 	bool gone = !txn_error(t) && tell_journal(d, t, true, last);
 	if (!gone) {
@@ -343,6 +345,8 @@ static void on_durable(struct epilogue *e, struct txn *t, bool last)
 			put_back(d->h, g);
 	}
 	pthread_mutex_unlock(&d->h->lock);
+	if (last)
+		held_told(d->h->journal);
 	die_point(DIE_HELD_TOLD);
 	mem_free(d);
 }

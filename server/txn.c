@@ -30,9 +30,9 @@ static void run_epilogues(struct txn *t)
 	struct epilogue *e = t->epilogue, *next;
 	t->epilogue = NULL;
 	atomic_store(&t->pending, 1); /* this thread's, while they run */
-	for (; e; e = next) {
+	for (bool first = true; e; e = next, first = false) {
 		next = e->next;
-		e->run(e, t, !next);
+		e->run(e, t, first, !next);
 	}
 }
 

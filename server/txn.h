@@ -15,11 +15,12 @@ struct txn;
 
 /*
  * Something that comes after all frames of a message are durable and before its source is told. `run` may give the txn more frames (it waits for them
- * too); it owns `e` and is called once, in any thread, also if the txn has failed (txn_error). `last`: no other one of the message comes after it.
+ * too); it owns `e` and is called once, in any thread, also if the txn has failed (txn_error). Those of a message are run one after the other in one thread; `first` and
+ * `last` tell where in their row.
  */
 struct epilogue {
 	struct epilogue *next;
-	void (*run)(struct epilogue *e, struct txn *t, bool last);
+	void (*run)(struct epilogue *e, struct txn *t, bool first, bool last);
 };
 
 /* Embedded in the source's own record of the message. It must live until `done` was called. */

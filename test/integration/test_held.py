@@ -43,6 +43,17 @@ CONCAT = SYSTEM + """
 """
 
 
+DETECT_BEHIND = """<match raw.**>
+  @type detect_exceptions
+  @id detect
+  remove_tag_prefix raw
+  message log
+  stream pod
+  multiline_flush_interval 0
+</match>
+<match **>"""
+
+
 class Lines:
     """A sender whose events are lines, a second each; every message is acknowledged before send returns."""
 
@@ -132,16 +143,16 @@ def test_killed_while_events_wait(weir, fake_es, prefix):
 class Groups(threading.Thread):
     """A careful client whose events are lines of groups, cut into messages anywhere; what has no ack is sent again."""
 
-    def __init__(self, w, pod, seed):
+    def __init__(self, w, pod, seed, tag="app.x", trace=""):
         super().__init__(daemon=True)
-        self.w, self.pod, self.random = w, pod, random.Random(seed)
+        self.w, self.pod, self.random, self.tag, self.trace = w, pod, random.Random(seed), tag, trace
         self.ended = threading.Event()
         self.expected, self.acked, self.repeated, self.lines = [], 0, 0, self.make_lines()
         self.error = None
 
     def make_lines(self):
         for group in itertools.count():
-            lines = [f"start {self.pod} {group}"] + [f"more {self.pod} {group} {i}" for i in range(self.random.randrange(5))]
+            lines = [f"start {self.pod} {group}{self.trace}"] + [f"more {self.pod} {group} {i}" for i in range(self.random.randrange(5))]
             self.expected.append("\n".join(lines))
             yield from lines
             if self.ended.is_set():
@@ -157,7 +168,7 @@ class Groups(threading.Thread):
                 entries = [(event_time(T + n + i), {"log": text, "pod": self.pod}) for i, text in enumerate(some)]
                 n += len(some)
                 chunk = chunk_id()
-                self.deliver(chunk, encode("packed", "app.x", entries, chunk))
+                self.deliver(chunk, encode("packed", self.tag, entries, chunk))
                 self.acked += 1
         except BaseException as e:
             self.error = e
@@ -206,10 +217,11 @@ def test_killed_again_and_again(weir, fake_es, prefix):
     finish(w, fake_es, prefix, senders)
 
 
-def test_killed_at_each_step(weir, fake_es, prefix):
-    """At each durable step: between what was joined, what the journal is told, and the ack."""
-    w = weir(CONCAT, start=False, es_url=fake_es.url, prefix=prefix, interval="60s")
-    senders = [Groups(w, f"pod{i}", i) for i in range(3)]
+@pytest.mark.parametrize("tag,trace", [("app.x", ""), ("raw.x", " Exception: x")], ids=["concat", "concat and detect_exceptions"])
+def test_killed_at_each_step(weir, fake_es, prefix, tag, trace):
+    """At each durable step: between what was joined, what the journal is told, and the ack. Also where what was joined waits once more."""
+    w = weir(CONCAT.replace("<match **>", DETECT_BEHIND), start=False, es_url=fake_es.url, prefix=prefix, interval="60s")
+    senders = [Groups(w, f"pod{i}", i, tag, trace) for i in range(3)]
     dice = random.Random(5)
     for s in senders:
         s.start()
@@ -387,11 +399,11 @@ def test_journal_is_tidied(weir, fake_es, prefix):
     patient, busy = Lines(w, "patient"), Lines(w, "busy")
     patient.send("start p", "more p")
     big = "x" * 200000
-    for i in range(60):
+    for i in range(80):
         busy.send(f"start {i} {big}")
     held = w.root + "/held"
-    wait_until(lambda: sum(os.path.getsize(p) for p in glob.glob(held + "/*.chunk")) < 6 << 20, 10, w.log_tail)
-    assert 0 < w.metrics().sum("weir_held_journal_bytes") < 6 << 20
+    wait_until(lambda: sum(os.path.getsize(p) for p in glob.glob(held + "/*.chunk")) < 14 << 20, 10, w.log_tail)
+    assert 0 < w.metrics().sum("weir_held_journal_bytes") < 14 << 20
     w.kill9()
     w.start()
     patient.send("end p", "start q")
@@ -399,4 +411,4 @@ def test_journal_is_tidied(weir, fake_es, prefix):
     w.stop()
     w.start()
     wait_until(lambda: "start p\nmore p\nend p" in texts(fake_es, prefix), 10, w.log_tail)
-    wait_until(lambda: len(texts(fake_es, prefix)) == 63, 10, lambda: f"{len(texts(fake_es, prefix))}\n{w.log_tail()}")
+    wait_until(lambda: len(texts(fake_es, prefix)) == 83, 10, lambda: f"{len(texts(fake_es, prefix))}\n{w.log_tail()}")

@@ -129,10 +129,11 @@ struct step {
 	char name;
 };
 
-static void on_step(struct epilogue *e, struct txn *t, bool last)
+static void on_step(struct epilogue *e, struct txn *t, bool first, bool last)
 {
 	struct step *s = (struct step *)e;
 	assert_int_equal(s->message->done, 0);
+	assert_int_equal(first, s->name == 'a');
 	assert_int_equal(last, s->name == 'b');
 	s->log[strlen(s->log)] = s->name;
 	txn_hold(t); /* a frame of its own, which is durable some time later */
