@@ -42,7 +42,7 @@ bool flow_start(struct flow *f, struct err *err);
 bool flow_same_buffer(const struct flow *a, const struct flow *b);
 bool flow_prepare(struct flow *f, struct ingest_hub *hub, struct metrics *m, struct err *err);
 void flow_inherit(struct flow *f, struct flow *from);
-/* f's limits and times are the buffer's from now on. */
+/* f's limits and times are the buffer's from now on; while nobody appends. */
 void flow_configure(struct flow *f);
 void flow_retire(struct flow *f);
 bool flow_has_ended(const struct flow *f);

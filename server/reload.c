@@ -107,15 +107,16 @@ static void close_flow(struct server *s, struct flow *f)
 
 static void inherit_flow(struct server *s, struct flow *f)
 {
-	if (!flow_buffer(f))
-		flow_inherit(f, owner_of(s, f));
+	if (flow_buffer(f))
+		return;
+	flow_inherit(f, owner_of(s, f));
+	flow_configure(f);
 }
 
 static void start_flow(struct server *s, struct flow *f)
 {
 	struct err err;
 	(void)s;
-	flow_configure(f);
 	if (!flow_start(f, &err))
 		log_error(NULL, "after the reload fewer flush threads work than the configuration asks for",
 			LOG_S("error", err.text));

@@ -155,6 +155,13 @@ static void free_events(struct server *s)
 		event_base_free(s->base);
 }
 
+/* Threads that still work on a buffer which is another flow's end before that one closes it. */
+static void join_disowned(struct flow *f)
+{
+	if (flow_is_disowned(f))
+		flow_join(f);
+}
+
 void server_stop(struct server *s)
 {
 	each_source(s, stop_source, NULL);
@@ -165,6 +172,7 @@ void server_stop(struct server *s)
 	server_status_free(s->status);
 	dead_service_stop(s->dead_service);
 	each_flow(s, flow_stop);
+	each_flow(s, join_disowned);
 	each_flow(s, flow_join);
 	held_close(s->held);
 	dead_letters_close(s->dead);

@@ -108,7 +108,8 @@ struct buffer *buffer_open(
 enum buffer_admit { BUFFER_OK, BUFFER_WAIT, BUFFER_REFUSED };
 enum buffer_admit buffer_admit(struct buffer *b, size_t bytes);
 
-/* New limits and times for a buffer that goes on (o->name, path and modes do not count). Waits until the writer has nothing to do. */
+/* New limits and times for a buffer that goes on (o->name, path and modes do not count). Waits until the writer has nothing to do. No other thread
+ * may append or ask for room meanwhile. */
 void buffer_configure(struct buffer *b, const struct buffer_options *o);
 
 /*

@@ -184,7 +184,9 @@ def test_rpc(weir, tmp_path):
     assert dump["ok"] and f"rpc_endpoint 127.0.0.1:{rpc_port} " in dump["conf"]
     rpc("config.dump")
     w.wait_log("rpc_endpoint 127.0.0.1")
-    assert rpc("config.reload").status == 501
+    assert json.loads(rpc("config.reload").text) == {"ok": True}
+    w.wait_log("reloaded: the new configuration is in force")
+    assert rpc("processes.zeroDowntimeRestart").status == 501
     assert json.loads(rpc("processes.interruptWorkers").text) == {"ok": True}
     wait_until(lambda: not w.process.is_running(), 20, w.log_tail)
     w.stop()

@@ -404,7 +404,7 @@ static void test_limits(void **state)
 	buf_init(&out, SIZE_MAX);
 	for (size_t i = 0; i < sizeof open / sizeof *open; i++) {
 		buf_clear(&code);
-		for (int n = 0; n < 100000; n++)
+		for (int n = 0; n < 20000; n++)
 			buf_put_str(&code, open[i]);
 		struct conf_expr_result r = eval(&test_env, buf_cstr(&code), &out);
 		assert_int_equal(r.status, CONF_EXPR_ERROR);
