@@ -109,6 +109,11 @@ class Demo:
         self.wait(self.weir_is_ready, 30, self.weir, log)
         note(f"forward protocol at 127.0.0.1:{self.forward_port}, admin at {self.admin}  "
              f"{dim(f'ready after {time.monotonic() - began:.2f} s')}")
+        # What weir had to say of its configuration: who has changed it should not have to look for it.
+        with open(log, errors="replace") as f:
+            for line in f:
+                if "[warn]" in line or "[error]" in line:
+                    note(paint("33", line.rstrip()))
 
     @property
     def admin(self):
