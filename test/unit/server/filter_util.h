@@ -19,6 +19,8 @@
 #include "record/msgpack_put.h"
 #include "record/msgpack_scan.h"
 
+#include <pthread.h>
+
 #define FILTER_NOW INT64_C(1795400000000000005)
 
 /* ---- what filters call ---- */
@@ -161,6 +163,40 @@ static inline char *filter_apply_tag(struct made_filter *m, struct span tag, str
 static inline char *filter_apply(struct made_filter *m, struct span entries, uint32_t count)
 {
 	return filter_apply_tag(m, SPAN_LIT("t"), entries, count);
+}
+
+/* ---- several workers ---- */
+
+struct filter_worker {
+	bool (*round)(int i);
+	pthread_t thread;
+	bool started, ok;
+};
+
+static inline void *filter_worker_main(void *arg)
+{
+	struct filter_worker *w = arg;
+	for (int i = 0; i < 200; i++)
+		w->ok = w->ok && w->round(i);
+	return NULL;
+}
+
+/* Whether round(0) ... round(199) hold in four threads at once. All have ended before anybody asserts: a test that fails leaves its stack. */
+static inline bool filter_holds_in_threads(bool (*round)(int i))
+{
+	struct filter_worker workers[4];
+	bool ok = true;
+	for (size_t i = 0; i < 4; i++) {
+		struct filter_worker *w = &workers[i];
+		*w = (struct filter_worker){.round = round, .ok = true};
+		w->started = pthread_create(&w->thread, NULL, filter_worker_main, w) == 0;
+	}
+	for (size_t i = 0; i < 4; i++) {
+		if (workers[i].started)
+			pthread_join(workers[i].thread, NULL);
+		ok = ok && workers[i].started && workers[i].ok;
+	}
+	return ok;
 }
 
 /* ---- tables of cases ---- */

@@ -215,7 +215,8 @@ static void test_pos_stays_small(void **state)
 	(void)state;
 	struct tail_pos *p = tail_pos_open("small", "t", &err);
 	assert_non_null(p);
-	tail_pos_add(p, "/kept", &(struct tail_place){.pos = 1, .inode = 2, .generation = 7, .born_ns = 8, .time_ns = 9});
+	tail_pos_add(
+		p, "/kept", &(struct tail_place){.pos = 1, .inode = 2, .generation = 7, .born_ns = 8, .time_ns = 9});
 	for (unsigned i = 0; i < 5000; i++)
 		tail_pos_drop(p, tail_pos_add(p, "/a", &(struct tail_place){0}));
 	assert_int_equal(stat("small", &st), 0);
