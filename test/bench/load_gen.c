@@ -3,7 +3,7 @@
  * JSON with what was sent, what was acknowledged, and how long acks took.
  *
  * A chunk is built once for each connection. Before each sending only what must differ is overwritten in place: the chunk id, each
- * record's time and its `seq` (0 ... N-1 within a connection). So the generator costs little more than the copy into the socket,
+ * record's time and its `seq` (each number once, from --first on). So the generator costs little more than the copy into the socket,
  * and the server that is measured shares its machine with nearly nobody.
  */
 #include "base/buf.h"
@@ -37,7 +37,8 @@ static struct {
 	unsigned per_chunk;
 	unsigned window;
 	uint64_t records;
-	uint64_t rate; /* records a second over all connections; 0 = as fast as can be */
+	uint64_t first; /* the first record's seq */
+	uint64_t rate;	/* records a second over all connections; 0 = as fast as can be */
 	enum mode mode;
 	enum kind kind;
 	bool ack;
@@ -56,6 +57,7 @@ struct connection {
 	unsigned number;
 	struct template t;
 	uint64_t to_send;  /* chunks in all */
+	uint64_t first;	   /* its first record's seq */
 	uint64_t sent;	   /* chunks wholly in the socket */
 	size_t offset;	   /* bytes of the current chunk that are in the socket; 0 = it has not begun */
 	uint64_t acks;	   /* acks received */
@@ -99,7 +101,7 @@ static void stamp(struct connection *c)
 	int64_t now = opt.keep_time ? started_ns : clock_wall_ns();
 	uint32_t sec = (uint32_t)(now / NS_PER_S);
 	uint32_t nsec = (uint32_t)(now % NS_PER_S);
-	uint64_t seq = c->sent * opt.per_chunk;
+	uint64_t seq = c->first + c->sent * opt.per_chunk;
 
 	for (unsigned i = 0; i < opt.per_chunk; i++) {
 		be32_put(p + t->time[i], sec);
@@ -116,7 +118,7 @@ static void stamp(struct connection *c)
 
 /* ---- connections ---- */
 
-static void connection_open(struct connection *c, unsigned number, uint64_t chunks)
+static void connection_open(struct connection *c, unsigned number, uint64_t first, uint64_t chunks)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)opt.port)};
 	int on = 1;
@@ -125,7 +127,7 @@ static void connection_open(struct connection *c, unsigned number, uint64_t chun
 		fprintf(stderr, "load_gen: '%s' is no IPv4 address\n", opt.host);
 		exit(2);
 	}
-	*c = (struct connection){.number = number, .to_send = chunks};
+	*c = (struct connection){.number = number, .to_send = chunks, .first = first};
 	c->sent_at = mem_array(opt.window, sizeof *c->sent_at);
 	template_build(&c->t, opt.mode, opt.kind, opt.tag, opt.per_chunk, opt.ack);
 	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -322,7 +324,7 @@ static void usage(int status)
 	      "1000000]\n"
 	      "                [--chunk 1000] [--window 8] [--rate 0] [--kind small|kube] [--mode "
 	      "packed|forward|message]\n"
-	      "                [--no-ack] [--keep-time]\n",
+	      "                [--first 0] [--no-ack] [--keep-time]\n",
 		status ? stderr : stdout);
 	exit(status);
 }
@@ -353,7 +355,8 @@ static void parse(int argc, char **argv)
 	static const struct option options[] = {{"host", 1, NULL, 'H'}, {"port", 1, NULL, 'p'}, {"tag", 1, NULL, 't'},
 		{"connections", 1, NULL, 'c'}, {"records", 1, NULL, 'n'}, {"chunk", 1, NULL, 'r'},
 		{"window", 1, NULL, 'w'}, {"rate", 1, NULL, 'R'}, {"kind", 1, NULL, 'k'}, {"mode", 1, NULL, 'm'},
-		{"no-ack", 0, NULL, 'a'}, {"keep-time", 0, NULL, 'T'}, {"help", 0, NULL, 'h'}, {NULL, 0, NULL, 0}};
+		{"first", 1, NULL, 'f'}, {"no-ack", 0, NULL, 'a'}, {"keep-time", 0, NULL, 'T'}, {"help", 0, NULL, 'h'},
+		{NULL, 0, NULL, 0}};
 	static const char *const kinds[] = {"small", "kube", NULL};
 	static const char *const modes[] = {"packed", "forward", "message", NULL};
 	int o;
@@ -380,6 +383,9 @@ static void parse(int argc, char **argv)
 			break;
 		case 'w':
 			opt.window = (unsigned)number(optarg, 1, 100000);
+			break;
+		case 'f':
+			opt.first = number(optarg, 0, UINT64_MAX / 4);
 			break;
 		case 'R':
 			opt.rate = number(optarg, 0, UINT32_MAX);
@@ -410,7 +416,7 @@ static void parse(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct connection *all;
-	uint64_t chunks;
+	uint64_t chunks, first;
 	int64_t began;
 	bool good;
 
@@ -419,8 +425,12 @@ int main(int argc, char **argv)
 		fail("getrandom");
 	chunks = (opt.records + opt.per_chunk - 1) / opt.per_chunk;
 	all = mem_array(opt.connections, sizeof *all);
-	for (unsigned i = 0; i < opt.connections; i++)
-		connection_open(&all[i], i, chunks / opt.connections + (i < chunks % opt.connections));
+	first = opt.first;
+	for (unsigned i = 0; i < opt.connections; i++) {
+		uint64_t some = chunks / opt.connections + (i < chunks % opt.connections);
+		connection_open(&all[i], i, first, some);
+		first += some * opt.per_chunk;
+	}
 	began = clock_mono_ns();
 	good = run(all);
 	report(all, (double)(clock_mono_ns() - began) / 1e9);

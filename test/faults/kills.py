@@ -89,7 +89,7 @@ def die_at(w, point, times, wait):
 
 def kill_points(c, only=None):
     """kill -9 at every named durable step, of the first life and of those after a kill."""
-    rounds, reached = c.times(20), set()
+    rounds, reached = c.times(50), set()
     wanted = only or [p for p in points() if p not in NOT_HERE]
     for n in range(rounds):
         with FakeES() as es:

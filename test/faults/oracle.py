@@ -49,8 +49,13 @@ def compare(c, es, traffic, runs, w=None):
     """Adds to a campaign what a drained server has of the traffic; with a weir, its books have to say the same."""
     if w:
         books_balance(w, sum(s.sent for s in traffic.senders))
-    acked, there = traffic.events(), dict(es.event_counts)
-    doubled = sum(n - 1 for n in there.values()) + len(set(there) - acked)
+    return compare_events(c, es, traffic.events(), traffic.events(), runs)
+
+
+def compare_events(c, es, acked, sent, runs):
+    """The same for sets of (sender, seq). What was sent and not acknowledged may be there or not."""
+    there = dict(es.event_counts)
+    doubled = sum(n - 1 for n in there.values()) + len(set(there) - sent)
     lost = {e for e in acked - set(there) if not is_planted(e)}
     dead = sum(1 for e in acked if is_planted(e))
     wrong = sum(1 for e in there if is_planted(e))
@@ -76,4 +81,4 @@ def no_files_left(w):
     assert not left, f"files of delivered chunks: {left[:5]}"
 
 
-__all__ = ["Traffic", "compare", "drain", "ends_well", "is_drained", "is_planted", "make_weir", "no_files_left", "refuse_planted"]
+__all__ = ["Traffic", "books_balance", "compare", "compare_events", "drain", "ends_well", "is_drained", "is_planted", "make_weir", "no_files_left", "refuse_planted"]

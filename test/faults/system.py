@@ -7,11 +7,12 @@ import struct
 import subprocess
 import time
 
+import msgpack
 from fake_es import FakeES
 from delivery import load_gen
-from harness.forward import encode
+from harness.forward import encode, event_time
 from harness.waiting import wait_until
-from oracle import Traffic, compare, drain, make_weir, refuse_planted
+from oracle import Traffic, books_balance, compare, compare_events, drain, is_drained, make_weir, refuse_planted
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 KNOBS = ("wall_offset_s", "sync_delay_us", "sync_fail_in", "alloc_fail_in", "syncs", "allocs")
@@ -94,34 +95,40 @@ def sync_fails(c):
         c.progress(f"round {n + 1} of {rounds}")
 
 
-def throughput(port, seconds):
-    """Events a second with acks, and the longest wait for one in milliseconds."""
-    r = subprocess.run([load_gen(), "--port", str(port), "--connections", "4", "--chunk", "100", "--window", "64", "--rate", "100000",
-                        "--records", str(100000 * seconds)], stdout=subprocess.PIPE, text=True, check=True)
+def load(port, first, count, *options):
+    """Events of load_gen, all acknowledged: (None, first), (None, first + 1) ... for the server. What it tells of them."""
+    r = subprocess.run([load_gen(), "--port", str(port), "--chunk", "100", "--first", str(first), "--records", str(count), *options],
+                       stdout=subprocess.PIPE, text=True, check=True)
     told = json.loads(r.stdout)
-    return told["acked"] / told["elapsed"], told["ack_ms_max"]
+    assert told["acked"] == count, told
+    return told
 
 
 def slow_disk(c):
     """Syncs of 1, 50 and 500 ms: one group covers all that wait, so events a second stay, and the loops never block."""
-    seconds, rates = max(2, c.times(10)), {}
-    with FakeES() as es:
+    each, rates, first = 100000 * max(2, c.times(10)), {}, 0
+    with FakeES(keep_documents=False) as es:
+        refuse_planted(es)
         es.close_listener()
         shim, w = shimmed(c, es)
         w.start()
         for delay in (1, 50, 500):
             shim.sync_delay_us = delay * 1000
-            rate, longest = throughput(w.port, seconds)
+            told = load(w.port, first, each, "--connections", "4", "--window", "64", "--rate", "100000")
+            first += each
             begin = time.monotonic()
             assert w.get("/healthz").status == 200
             answered = time.monotonic() - begin
-            rates[delay] = rate
-            c.add(runs=1, acked=100000 * seconds)
-            c.note(f"{delay} ms: {rate / 1000:.0f}k events/s, acks within {longest:.0f} ms")
+            rates[delay] = told["acked"] / told["elapsed"]
+            c.note(f"{delay} ms: {rates[delay] / 1000:.0f}k events/s, acks within {told['ack_ms_max']:.0f} ms")
             assert answered < 0.5, "the admin endpoint waits for the disk"
         assert rates[50] >= rates[1] / 2, rates
-        shim.sync_delay_us = 0
-        w.kill9()
+        es.open_listener()
+        wait_until(lambda: is_drained(w), 60 + first / 5000, lambda: f"an empty buffer:\n{w.log_tail()}", 0.5)
+        books_balance(w, first)
+        events = {(None, n) for n in range(first)}
+        compare_events(c, es, events, events, len(rates))
+        w.stop()
 
 
 def no_memory(c):
@@ -152,49 +159,81 @@ def no_memory(c):
     c.note(f"{hits} allocations failed; ends: " + ", ".join(f"{k} {n}" for k, n in sorted(ends.items(), key=str)))
 
 
-def deaf(port, chunks):
-    """A sender that sends and never reads its acks, until the socket takes no more. The socket, and how many chunks went out."""
-    s = socket.create_connection(("127.0.0.1", port), 5)
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-    s.settimeout(0.2)
-    for n in range(chunks):
-        data = encode("forward", "deaf", [(1700000000 + n, {"k": n})], f"{id(s)}-{n}" + "x" * 200)
+class Deaf:
+    """A sender that sends until the socket takes no more, and reads no ack before it is asked to."""
+
+    def __init__(self, port, name, chunks):
+        self.name, self.begun = name, 0
+        self.sock = socket.create_connection(("127.0.0.1", port), 5)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        self.sock.settimeout(0.2)
         try:
-            s.sendall(data)
+            while self.begun < chunks:
+                self.begun += 1
+                self.sock.sendall(one_event(name, self.begun - 1))
         except OSError:
-            break
-    return s
+            pass
+
+    def events(self):
+        return {(self.name, n) for n in range(self.begun)}
+
+    def acked(self):
+        """Reads until nothing more comes."""
+        acks = msgpack.Unpacker()
+        count = 0
+        try:
+            while data := self.sock.recv(1 << 16):
+                acks.feed(data)
+                count += sum(1 for _ in acks)
+        except OSError:
+            pass
+        return {(self.name, n) for n in range(count)}
 
 
-def longest_ack(port, seconds):
-    r = subprocess.run([load_gen(), "--port", str(port), "--connections", "2", "--chunk", "100", "--window", "8", "--rate", "20000",
-                        "--records", str(20000 * seconds)], stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(r.stdout)["ack_ms_p99"]
+def one_event(sender, seq):
+    return encode("packed", "slow", [(event_time(int(time.time())), {"sender": sender, "seq": seq})], f"{sender}-{seq}-" + "x" * 200)
+
+
+def dribble(crowd, messages):
+    """The rest of some messages of which the first half is sent, byte by byte in turn."""
+    for n in range(len(messages[0]) // 2, max(map(len, messages))):
+        for s, message in zip(crowd, messages):
+            s.sendall(message[n:n + 1])
+    for s in crowd:
+        s.settimeout(30)
+        assert s.recv(1000), "an ack for a message that came byte by byte"
 
 
 def slow_senders(c):
     """1,000 senders that dribble or say half a message, some that never read acks: the others do not notice, memory stays."""
+    each = 10000 * max(1, c.times(5))
+    quick = ("--connections", "2", "--window", "8", "--rate", "10000")
     with FakeES() as es:
+        refuse_planted(es)
         es.close_listener()
         w = make_weir(c.place(), es.url).start()
-        alone, before = longest_ack(w.port, 2), w.rss()
-        half = encode("packed", "slow", [(1700000000, {"k": 1})], "id")
-        crowd = [socket.create_connection(("127.0.0.1", w.port), 5) for _ in range(c.times(1000))]
-        for s in crowd:
-            s.sendall(half[:len(half) // 2])
-        crowd += [deaf(w.port, 3000) for _ in range(max(2, c.times(20)))]
-        with_crowd = longest_ack(w.port, 2)
-        for n in range(len(half) // 2, len(half)):
-            for s in crowd[:10]:
-                s.sendall(half[n:n + 1])
+        alone, before = load(w.port, 0, each, *quick)["ack_ms_p99"], w.rss()
+        halves = [one_event(f"half-{i:04}", 0) for i in range(c.times(1000))]
+        crowd = [socket.create_connection(("127.0.0.1", w.port), 5) for _ in halves]
+        for s, message in zip(crowd, halves):
+            s.sendall(message[:len(halves[0]) // 2])
+        deaf = [Deaf(w.port, f"deaf-{i}", 3000) for i in range(max(2, c.times(20)))]
+        with_crowd = load(w.port, each, each, *quick)["ack_ms_p99"]
+        dribble(crowd[:10], halves)
         grown = (w.rss() - before) >> 20
-        c.add(runs=len(crowd), acked=80000)
-        c.note(f"ack p99 alone {alone:.1f} ms, among {len(crowd)} slow ones {with_crowd:.1f} ms; memory {grown:+} MiB")
+        c.note(f"ack p99 alone {alone:.1f} ms, among {len(crowd + deaf)} slow ones {with_crowd:.1f} ms; memory {grown:+} MiB")
         assert with_crowd < 2 * alone + 100, (alone, with_crowd)
         assert grown < 64
-        for s in crowd:
+        acked = {(None, n) for n in range(2 * each)} | {(f"half-{i:04}", 0) for i in range(min(10, len(crowd)))}
+        acked = acked.union(*(d.acked() for d in deaf))
+        for s in crowd + [d.sock for d in deaf]:
             s.close()
-        w.kill9()
+        es.open_listener()
+        w.flush()
+        wait_until(lambda: is_drained(w), 120, lambda: f"an empty buffer:\n{w.log_tail()}")
+        books_balance(w, len(acked))
+        compare_events(c, es, acked, acked.union(*(d.events() for d in deaf)), len(crowd + deaf))
+        w.stop()
 
 
 SCENARIOS = {"clock": clock, "sync-fails": sync_fails, "slow-disk": slow_disk, "no-memory": no_memory,

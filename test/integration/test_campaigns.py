@@ -8,7 +8,7 @@ sys.path.append(os.path.join(os.path.dirname(__file__), "../faults"))
 
 import campaign  # noqa: E402
 
-SHORT = {"kill-random": 0.028, "kill-points": 0.05, "sigterm": 0.05}
+SHORT = {"kill-random": 0.028, "kill-points": 0.02, "sigterm": 0.05}
 LONGER = {"disk-full": 0.05}
 # What is put between weir and the system does not go together with sanitizers.
 UNDER_A_SHIM = {"clock": 0.2, "sync-fails": 0.05, "no-memory": 0.02, "slow-senders": 0.1}
