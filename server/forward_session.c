@@ -1,69 +1,20 @@
 #include "forward_session.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "die_at.h"
 #include "forward/forward_encode.h"
-#include "forward_key.h"
+#include "forward_session_impl.h"
 #include "inject.h"
 #include "resolver.h"
-#include "senders.h"
 
-#include <openssl/rand.h>
 #include <string.h>
 
-#define PING_MAX      4096u	  /* bytes of a PING */
 #define UNSENT_MAX    (64u << 10) /* bytes of acks that a peer may leave unread before it is read no further */
 #define ACKS_STUCK_NS (60 * NS_PER_S)
-#define LOG_EVERY_NS  (10 * NS_PER_S)
-
-enum session_state { SESSION_WAIT_PING, SESSION_OPEN, SESSION_ENDING };
-
-/* A message whose sender waits. */
-struct ack {
-	struct txn txn; /* first: txn_done is handed it */
-	struct ack *next;
-	struct session *session;
-	int64_t since_ns; /* monotonic: its last byte had come */
-	bool done, json;
-	uint32_t chunk_len;
-	uint8_t chunk[];
-};
-
-/* A bad event, copied out of the decoder until its message is known. */
-struct bad_event {
-	const char *reason;
-	size_t len;
-};
-
-struct session {
-	struct forward_shared *shared;
-	struct conn *conn;
-	enum session_state state;
-	bool mute;	 /* ENDING: no further ack may go out */
-	bool throw_acks; /* the peer does not read them */
-	bool draining;
-	bool spoke; /* a byte has come */
-	struct forward_decoder *decoder;
-	struct ack *first, *last;
-	struct parked parked;
-	struct parked_waiter waiter;
-	struct mail flush;
-	bool flush_queued;
-	int64_t handshake_until_ns, drain_until_ns;
-	struct buf bad; /* struct bad_event, bytes, ... */
-	unsigned bad_count;
-	uint64_t repeats[FORWARD_KEY_REPEATS];
-	unsigned repeat_at;
-	uint8_t nonce[FORWARD_NONCE_LEN], auth[FORWARD_NONCE_LEN];
-	char *identity;	       /* the peer's name after a handshake; NULL: its address counts */
-	struct inject *inject; /* source_address_key, source_hostname_key; NULL = none */
-	struct resolving *resolving;
-};
 
 static void on_wake(struct parked_waiter *w);
 
-static struct ingest *ingest_of(struct session *s)
+struct ingest *session_ingest(struct session *s)
 {
 	return worker_ingest(conn_worker(s->conn));
 }
@@ -84,8 +35,7 @@ static void drain_if_idle(struct session *s)
 		conn_finish(s->conn, true);
 }
 
-/* No more messages; acks for those before go out first. What still comes is thrown away. */
-static void end(struct session *s)
+void session_end(struct session *s)
 {
 	s->state = SESSION_ENDING;
 	end_if_owed_nothing(s);
@@ -127,7 +77,7 @@ static void not_stored(struct session *s, int error)
 {
 	uint64_t held;
 	counter_add(s->shared->n.closed_failed, 1);
-	if (log_allowed(&s->shared->log_failed, LOG_EVERY_NS, &held))
+	if (log_allowed(&s->shared->log_failed, SESSION_LOG_EVERY_NS, &held))
 		log_warn(s->shared->source->id,
 			"a message could not be stored: it is not acknowledged and its connection is closed, so that "
 			"the sender "
@@ -220,143 +170,10 @@ static struct ack *owe_ack(struct session *s, const struct forward_msg *m)
 
 /* ---- messages ------------------------------------------------------------------------------------------------------- */
 
-static void on_bad_event(void *arg, struct span entry, const char *reason)
-{
-	struct session *s = arg;
-	struct bad_event b = {.reason = reason, .len = entry.n};
-	if (buf_reserve(&s->bad, sizeof b + entry.n)) {
-		buf_put(&s->bad, &b, sizeof b);
-		buf_put_span(&s->bad, entry);
-	} else {
-		s->bad.failed = false;
-	}
-	s->bad_count++;
-}
-
-static void forget_bad_events(struct session *s)
-{
-	s->bad_count = 0;
-	buf_free(&s->bad);
-	buf_init(&s->bad, 1u << 30);
-}
-
-static void bury_bad_events(struct session *s, struct span tag, struct txn *txn)
-{
-	uint64_t held;
-	size_t at = 0;
-	struct bad_event b = {0};
-	while (at < s->bad.n) {
-		memcpy(&b, s->bad.p + at, sizeof b);
-		at += sizeof b;
-		ingest_dead(ingest_of(s), tag, span_of(s->bad.p + at, b.len), 1, b.reason, txn);
-		at += b.len;
-	}
-	if (log_allowed(&s->shared->log_skip, LOG_EVERY_NS, &held))
-		log_warn(s->shared->source->id,
-			"skip invalid event: it is kept as a dead letter, the others of its message go on, and it is "
-			"acknowledged, "
-			"as a repetition would bring the same bytes",
-			LOG_S("peer", conn_peer(s->conn)->text), LOG_B("tag", tag), LOG_S("reason", b.reason),
-			LOG_U("events", s->bad_count), LOG_U("held_back", held));
-	counter_add(s->shared->source->n.skipped, s->bad_count);
-	forget_bad_events(s);
-}
-
-static struct span renamed(struct session *s, struct span tag, struct buf *out)
-{
-	if (s->shared->tag)
-		return span_str(s->shared->tag);
-	if (!s->shared->tag_prefix)
-		return tag;
-	buf_put_str(out, s->shared->tag_prefix);
-	buf_put_span(out, tag);
-	return out->failed ? tag : buf_span(out);
-}
-
-static void make_key(struct session *s, const struct forward_msg *m, struct span tag, struct batch *b)
-{
-	struct forward_key_input in = {
-		.tag = tag,
-		.chunk = m->chunk_text,
-		.entries = m->entries,
-		.peer = span_str(s->identity ? s->identity : conn_peer(s->conn)->ip),
-		.packed = m->form != FORWARD_FORM_MESSAGE,
-	};
-	forward_key_make(&in, s->repeats, &s->repeat_at, b->key);
-}
-
-/* All of it under the txn; its key is what a repetition of it is known by. */
-static void store_events(struct session *s, const struct forward_msg *m, struct span tag, struct txn *txn)
-{
-	struct ingest *in = ingest_of(s);
-	struct batch b = {.tag = tag, .entries = m->entries, .count = m->count, .received_ns = ingest_now(in)};
-	struct buf grown;
-	if (txn && m->count) {
-		make_key(s, m, tag, &b);
-		if (ingest_is_repeated(in, b.key, m->count + s->bad_count, txn)) {
-			forget_bad_events(s);
-			return;
-		}
-	}
-	if (s->bad_count)
-		bury_bad_events(s, tag, txn);
-	if (!m->count)
-		return;
-	buf_init(&grown, 1u << 31);
-	if (s->inject && inject_apply(s->inject, m->entries, &grown))
-		b.entries = buf_span(&grown);
-	if (txn)
-		ingest_message(in, &b, txn);
-	else
-		ingest_events(in, tag, (struct span){0}, b.entries, b.count);
-	buf_free(&grown);
-}
-
-static void take_events(struct session *s, const struct forward_msg *m, struct ack *a)
-{
-	struct source *source = s->shared->source;
-	struct buf name;
-	buf_init(&name, 8192);
-	counter_add(source->n.messages, 1);
-	counter_add(source->n.events, m->count + s->bad_count);
-	counter_add(source->n.bytes, m->raw.n);
-	sender_add_events(conn_sender(s->conn), 1, m->count + s->bad_count);
-	if (m->markers)
-		counter_add(source->n.markers, m->markers);
-	store_events(s, m, renamed(s, m->tag, &name), a ? &a->txn : NULL);
-	buf_free(&name);
-}
-
-static void warn_of_size(struct session *s, const struct forward_msg *m)
-{
-	uint64_t held;
-	if (s->shared->warn_size && m->raw.n > s->shared->warn_size &&
-		log_allowed(&s->shared->log_size, LOG_EVERY_NS, &held))
-		log_warn(s->shared->source->id, "Input chunk size is larger than 'chunk_size_warn_limit'",
-			LOG_B("tag", m->tag), LOG_S("peer", conn_peer(s->conn)->text),
-			LOG_U("limit", s->shared->warn_size), LOG_U("size", m->raw.n), LOG_U("held_back", held));
-}
-
 static void take_message(struct session *s, const struct forward_msg *m, bool dropped)
 {
 	struct ack *a = m->chunk.n ? owe_ack(s, m) : NULL;
-	warn_of_size(s, m);
-	if (dropped) {
-		uint64_t held;
-		counter_add(s->shared->source->n.messages, 1);
-		counter_add(s->shared->source->n.bytes, m->raw.n);
-		counter_add(s->shared->source->n.dropped, 1);
-		ingest_dead(ingest_of(s), m->tag, m->raw, 1, m->reason, a ? &a->txn : NULL);
-		if (log_allowed(&s->shared->log_skip, LOG_EVERY_NS, &held))
-			log_warn(s->shared->source->id,
-				"a message is no use: it is kept as a dead letter and acknowledged, as a repetition "
-				"would bring the "
-				"same bytes",
-				LOG_S("peer", conn_peer(s->conn)->text), LOG_S("reason", m->reason),
-				LOG_U("bytes", m->raw.n), LOG_U("held_back", held));
-	} else {
-		take_events(s, m, a);
-	}
+	session_take_message(s, m, a, dropped);
 	if (a)
 		txn_release(&a->txn);
 }
@@ -381,7 +198,7 @@ static void framing_lost(struct session *s, const struct forward_msg *m, const u
 {
 	uint64_t held;
 	counter_add(s->shared->n.closed_protocol, 1);
-	if (log_allowed(&s->shared->log_protocol, LOG_EVERY_NS, &held))
+	if (log_allowed(&s->shared->log_protocol, SESSION_LOG_EVERY_NS, &held))
 		log_warn(s->shared->source->id,
 			"a connection is closed: what it sent cannot be understood; messages before that are stored, "
 			"other "
@@ -389,12 +206,12 @@ static void framing_lost(struct session *s, const struct forward_msg *m, const u
 			LOG_S("peer", conn_peer(s->conn)->text), LOG_S("reason", m->reason),
 			LOG_S("hint", hint(m->reason, p, n)), LOG_B("bytes", span_of(p, n < 16 ? n : 16)),
 			LOG_U("held_back", held));
-	end(s);
+	session_end(s);
 }
 
 static size_t take_bytes(struct session *s, const uint8_t *p, size_t n, size_t *want)
 {
-	struct ingest *in = ingest_of(s);
+	struct ingest *in = session_ingest(s);
 	struct forward_msg m;
 	size_t at = 0, used;
 	bool more = true;
@@ -433,7 +250,7 @@ static size_t take_bytes(struct session *s, const uint8_t *p, size_t n, size_t *
 		if (s->first)
 			conn_pause(s->conn);
 		else
-			end(s);
+			session_end(s);
 	}
 	return at;
 }
@@ -441,7 +258,7 @@ static size_t take_bytes(struct session *s, const uint8_t *p, size_t n, size_t *
 static void on_wake(struct parked_waiter *w)
 {
 	struct session *s = (struct session *)((char *)w - offsetof(struct session, waiter));
-	struct ingest *in = ingest_of(s);
+	struct ingest *in = session_ingest(s);
 	struct conn *c = s->conn;
 	conn_hold(c);
 	ingest_open(in, s->shared->source, &s->parked);
@@ -456,62 +273,6 @@ static void on_wake(struct parked_waiter *w)
 	conn_release(c);
 }
 
-/* ---- handshake --------------------------------------------------------------------------------------------------------- */
-
-static void say_helo(struct session *s)
-{
-	const struct forward_security *sec = s->shared->security;
-	if (RAND_bytes(s->nonce, sizeof s->nonce) != 1 || RAND_bytes(s->auth, sizeof s->auth) != 1 ||
-		!forward_put_helo(
-			conn_out(s->conn), s->nonce, sec->user_auth ? s->auth : NULL, !s->shared->deny_keepalive)) {
-		conn_abort(s->conn);
-		return;
-	}
-	conn_flush(s->conn);
-}
-
-static void refuse_peer(struct session *s, const char *reason)
-{
-	uint64_t held;
-	counter_add(s->shared->n.closed_auth, 1);
-	if (log_allowed(&s->shared->log_auth, LOG_EVERY_NS, &held))
-		log_warn(s->shared->source->id, "a sender was refused: nothing of it was taken",
-			LOG_S("peer", conn_peer(s->conn)->text), LOG_S("reason", reason),
-			LOG_S("hint", "compare its shared_key, user and password with <security>; `denied` means that "
-				      "no <client> fits its "
-				      "address"),
-			LOG_U("held_back", held));
-	s->mute = true;
-	end(s);
-}
-
-static size_t take_ping(struct session *s, const uint8_t *p, size_t n)
-{
-	const struct forward_security *sec = s->shared->security;
-	struct forward_ping ping;
-	size_t length;
-	if (!forward_ping_length(p, n, PING_MAX, &length)) {
-		refuse_peer(s, "no PING but other bytes");
-		return n;
-	}
-	if (!length)
-		return 0;
-	forward_judge_ping(sec, s->nonce, sec->user_auth ? s->auth : NULL, &conn_peer(s->conn)->sa, span_of(p, length),
-		conn_out(s->conn), &ping);
-	if (conn_out(s->conn)->failed) {
-		conn_abort(s->conn); /* nobody is let in without his PONG */
-		return n;
-	}
-	conn_flush(s->conn);
-	if (ping.refusal) {
-		refuse_peer(s, ping.refusal);
-		return n;
-	}
-	s->identity = mem_printf("%s/%s", ping.client_hostname, ping.username);
-	s->state = SESSION_OPEN;
-	return length;
-}
-
 /* ---- what the connection tells -------------------------------------------------------------------------------------------- */
 
 static size_t on_bytes(struct conn *c, const uint8_t *p, size_t n, size_t *want)
@@ -520,7 +281,7 @@ static size_t on_bytes(struct conn *c, const uint8_t *p, size_t n, size_t *want)
 	size_t used = 0;
 	s->spoke = true;
 	if (s->state == SESSION_WAIT_PING)
-		used = take_ping(s, p, n);
+		used = session_take_ping(s, p, n);
 	if (s->state == SESSION_OPEN && used < n)
 		used += take_bytes(s, p + used, n - used, want);
 	if (s->state == SESSION_ENDING)
@@ -541,7 +302,7 @@ static void on_eof(struct conn *c, size_t left)
 			"a sender went away in the middle of a message: what was whole is stored",
 			LOG_S("peer", conn_peer(c)->text), LOG_U("bytes", left));
 	conn_deadline(c, 0);
-	end(s);
+	session_end(s);
 }
 
 static void timed_out(struct session *s)
@@ -549,7 +310,7 @@ static void timed_out(struct session *s)
 	uint64_t held;
 	bool handshake = s->state == SESSION_WAIT_PING || !s->decoder;
 	counter_add(s->shared->n.closed_timeout, 1);
-	if (log_allowed(&s->shared->log_timeout, LOG_EVERY_NS, &held))
+	if (log_allowed(&s->shared->log_timeout, SESSION_LOG_EVERY_NS, &held))
 		log_warn(s->shared->source->id,
 			handshake ? "a connection is closed: its handshake did not come to an end in time"
 				  : "a connection is closed: it began a message and did not go on",
@@ -565,7 +326,7 @@ static void timed_out(struct session *s)
 
 static void give_up_parked(struct session *s)
 {
-	struct ingest *in = ingest_of(s);
+	struct ingest *in = session_ingest(s);
 	ingest_unwait(&s->waiter);
 	ingest_open(in, s->shared->source, &s->parked);
 	ingest_drop_parked(in, &s->parked);
@@ -594,7 +355,7 @@ static void on_deadline(struct conn *c)
 static void open_up(struct session *s)
 {
 	if (s->shared->security)
-		say_helo(s);
+		session_say_helo(s);
 	else
 		s->state = SESSION_OPEN;
 	set_deadline(s, 0);
@@ -613,7 +374,7 @@ static void on_resolved(void *arg, const char *name)
 static void on_ready(struct conn *c)
 {
 	struct session *s = conn_session(c);
-	s->decoder = forward_decoder_new(&s->shared->limits, on_bad_event, s);
+	s->decoder = forward_decoder_new(&s->shared->limits, session_on_bad_event, s);
 	if (s->shared->resolve) {
 		conn_pause(c);
 		s->resolving = resolve_peer(conn_worker(c), conn_peer(c), on_resolved, s);

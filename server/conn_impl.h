@@ -1,0 +1,60 @@
+/* conn_impl.h: what the files of a connection share: conn.c (life, events, bytes out), conn_read.c (bytes in), conn_io.c (the socket, through TLS or not). */
+#ifndef WEIR_CONN_IMPL_H
+#define WEIR_CONN_IMPL_H
+
+#include "conn.h"
+
+enum conn_state { CONN_HANDSHAKE, CONN_OPEN, CONN_CLOSING, CONN_GONE };
+
+struct conn_group {
+	struct worker *worker;
+	const struct conn_ops *ops;
+	struct conn_limits limits;
+	const char *id;
+	struct conn *first;
+	unsigned count;
+	struct worker_tick *tick;
+};
+
+struct conn {
+	struct conn *next, **prev; /* of the group */
+	struct conn_group *group;  /* while it is not GONE */
+	const struct conn_ops *ops;
+	struct worker *worker;
+	void *session;
+	int fd;
+	SSL *ssl;
+	enum conn_state state;
+	unsigned holds;
+	bool paused, eof, listen, fin_sent, read_wants_write;
+	struct event *readable, *writable, *again;
+	uint8_t *in;
+	size_t in_n, in_cap, in_want;
+	struct buf out;
+	size_t out_at; /* bytes of `out` that are sent */
+	int64_t stuck_ns, last_read_ns, deadline_ns;
+	struct peer peer;
+	struct sender *sender;
+	char cert_name[128];
+};
+
+enum io { IO_OK, IO_BLOCKED, IO_EOF, IO_FAILED };
+
+/* At most n bytes; *got or *put says how many with IO_OK. TLS that has to write first has c->writable added. */
+enum io conn_io_read(struct conn *c, uint8_t *p, size_t n, size_t *got);
+enum io conn_io_write(struct conn *c, const uint8_t *p, size_t n, size_t *put);
+/* FIN, with TLS's own before it. */
+void conn_io_end(struct conn *c);
+/* The next step of a TLS handshake; IO_OK: it is through. A failure is logged. */
+enum io conn_io_handshake(struct conn *c);
+
+/* Reads what is there, as far as it is this connection's turn, and gives it to the session. */
+void conn_read_turn(struct conn *c);
+/* Reading was to wait for memory: tries again. */
+void conn_on_again(evutil_socket_t fd, short events, void *arg);
+void conn_drop_read_buffer(struct conn *c);
+
+/* The end of the socket. The memory stays until the last conn_release. */
+void conn_gone(struct conn *c);
+
+#endif

@@ -1,0 +1,226 @@
+/* conn_read.c: a connection's bytes in: the read buffer, whose turn it is, pauses. */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "conn_impl.h"
+#include "senders.h"
+
+#define READ_MIN 4096u /* bytes of the smallest read buffer */
+#define READ_STEP \
+	(1u << 20) /* a buffer grows to what has come, doubled, or to this: never to what a header announces */
+#define READ_MORE    (64u << 10) /* bytes that there is room for, at the least, once a message does not fit */
+#define READ_FREE    (16u << 10) /* an empty read buffer larger than this is given back */
+#define TURN_BUDGET  (1u << 20)	 /* bytes read from one connection before others have their turn */
+#define COUNTED_FROM (64u << 10) /* read buffers from this size count against the memory limit */
+
+static _Atomic size_t memory_used;
+static size_t memory_limit = SIZE_MAX;
+
+void conn_set_memory_limit(size_t bytes)
+{
+	memory_limit = bytes;
+}
+
+/* ---- the read buffer -------------------------------------------------------------------------------------------- */
+
+static size_t counted(size_t cap)
+{
+	return cap >= COUNTED_FROM ? cap : 0;
+}
+
+static void account(size_t before, size_t after)
+{
+	if (counted(after) >= counted(before))
+		atomic_fetch_add_explicit(&memory_used, counted(after) - counted(before), memory_order_relaxed);
+	else
+		atomic_fetch_sub_explicit(&memory_used, counted(before) - counted(after), memory_order_relaxed);
+}
+
+void conn_drop_read_buffer(struct conn *c)
+{
+	account(c->in_cap, 0);
+	mem_free(c->in);
+	c->in = NULL;
+	c->in_n = c->in_cap = 0;
+}
+
+/* Room for at least one byte more. False: not now (memory), the connection waits for a second. */
+static bool make_room(struct conn *c)
+{
+	size_t need = c->in_n + (c->in_want ? c->in_want : 1);
+	if (c->in_cap >= need)
+		return true;
+	size_t most = c->in_n * 2 > READ_STEP ? c->in_n * 2 : READ_STEP;
+	size_t least = c->in_n + (c->in_n / 2 > READ_MORE ? c->in_n / 2 : READ_MORE);
+	size_t cap = need > most ? most : need > least ? need : least;
+	if (cap <= c->in_cap)
+		return c->in_cap > c->in_n;
+	if (cap >= READ_STEP && atomic_load_explicit(&memory_used, memory_order_relaxed) + cap > memory_limit)
+		return c->in_cap > c->in_n;
+	uint8_t *p = mem_try_realloc(c->in, cap);
+	if (!p)
+		return c->in_cap > c->in_n;
+	account(c->in_cap, cap);
+	c->in = p;
+	c->in_cap = cap;
+	return true;
+}
+
+/* ---- in -------------------------------------------------------------------------------------------------------------- */
+
+/* Gives what is in the read buffer to the session. */
+static void offer(struct conn *c, const uint8_t *p, size_t n, size_t *used)
+{
+	c->in_want = 1;
+	*used = 0;
+	if (c->state == CONN_CLOSING && !c->listen)
+		*used = n;
+	else
+		*used = c->ops->on_bytes(c, p, n, &c->in_want);
+}
+
+/* Keeps the unconsumed end of the worker's scratch memory. These bytes are here: the memory limit only says how much more is got ready for. */
+static bool keep(struct conn *c, const uint8_t *p, size_t n)
+{
+	size_t cap = n + (c->in_want > READ_MIN ? c->in_want : READ_MIN);
+	if (cap > READ_STEP)
+		cap = READ_STEP;
+	if (atomic_load_explicit(&memory_used, memory_order_relaxed) + cap > memory_limit)
+		cap = n;
+	if (c->in_cap < n) {
+		uint8_t *q = mem_try_realloc(c->in, cap);
+		if (!q)
+			return false;
+		account(c->in_cap, cap);
+		c->in = q;
+		c->in_cap = cap;
+	}
+	memcpy(c->in, p, n);
+	c->in_n = n;
+	return true;
+}
+
+static void consumed(struct conn *c, size_t used)
+{
+	c->in_n -= used;
+	if (c->in_n && used)
+		memmove(c->in, c->in + used, c->in_n);
+	else if (!c->in_n && c->in_cap > READ_FREE)
+		conn_drop_read_buffer(c);
+}
+
+static bool may_read(const struct conn *c)
+{
+	return !c->paused && !c->eof && (c->state == CONN_OPEN || c->state == CONN_CLOSING);
+}
+
+static enum io read_step(struct conn *c, size_t *got, bool *more)
+{
+	uint8_t *scratch = worker_scratch(c->worker);
+	size_t room, used;
+	enum io io;
+	if (c->in_n == 0) {
+		room = WORKER_SCRATCH;
+		io = conn_io_read(c, scratch, room, got);
+		if (io == IO_OK) {
+			offer(c, scratch, *got, &used);
+			if (used < *got && c->state != CONN_GONE && !keep(c, scratch + used, *got - used))
+				conn_gone(c);
+		}
+	} else {
+		if (!make_room(c)) {
+			conn_pause(c);
+			event_add(c->again, &(struct timeval){.tv_sec = 1});
+			return IO_BLOCKED;
+		}
+		room = c->in_cap - c->in_n;
+		io = conn_io_read(c, c->in + c->in_n, room, got);
+		if (io == IO_OK) {
+			c->in_n += *got;
+			if (*got < c->in_want) {
+				c->in_want -= *got; /* the session has said that fewer are of no use */
+			} else {
+				offer(c, c->in, c->in_n, &used);
+				if (c->state != CONN_GONE)
+					consumed(c, used);
+			}
+		}
+	}
+	*more = io == IO_OK && (c->ssl || *got == room); /* TLS gives a record at a time, whatever the room */
+	return io;
+}
+
+static void saw_eof(struct conn *c)
+{
+	c->eof = true;
+	event_del(c->readable);
+	if (c->state == CONN_CLOSING) {
+		if (conn_unsent(c) == 0)
+			conn_gone(c);
+	} else {
+		c->ops->on_eof(c, c->in_n);
+	}
+}
+
+void conn_read_turn(struct conn *c)
+{
+	size_t total = 0, got = 0;
+	bool more = true;
+	while (more && may_read(c)) {
+		if (total >= TURN_BUDGET) {
+			/* Others first. */
+			if (c->ssl)
+				event_active(c->readable, EV_READ, 0);
+			return;
+		}
+		enum io io = read_step(c, &got, &more);
+		if (io == IO_EOF && c->state != CONN_GONE)
+			saw_eof(c);
+		else if (io == IO_FAILED && c->state != CONN_GONE)
+			conn_gone(c);
+		if (io != IO_OK)
+			return;
+		c->last_read_ns = clock_mono_ns();
+		sender_add_bytes(c->sender, got);
+		total += got;
+	}
+}
+
+/* ---- pauses ---------------------------------------------------------------------------------------------------------- */
+
+void conn_on_again(evutil_socket_t fd, short events, void *arg)
+{
+	struct conn *c = arg;
+	(void)fd;
+	(void)events;
+	conn_hold(c);
+	conn_resume(c);
+	conn_release(c);
+}
+
+void conn_pause(struct conn *c)
+{
+	if (c->paused)
+		return;
+	c->paused = true;
+	if (c->readable)
+		event_del(c->readable);
+}
+
+void conn_resume(struct conn *c)
+{
+	if (!c->paused || c->state == CONN_GONE)
+		return;
+	c->paused = false;
+	conn_hold(c);
+	if (!c->eof)
+		event_add(c->readable, NULL);
+	if (c->in_n && (c->state == CONN_OPEN || c->state == CONN_CLOSING)) {
+		size_t used;
+		offer(c, c->in, c->in_n, &used);
+		if (c->state != CONN_GONE)
+			consumed(c, used);
+	}
+	if (c->ssl && c->state != CONN_GONE && !c->paused && !c->eof)
+		event_active(c->readable, EV_READ, 0); /* TLS may hold bytes that no socket event will tell of */
+	conn_release(c);
+}
