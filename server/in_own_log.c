@@ -8,37 +8,18 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "entry.h"
-#include "feed.h"
+#include "posted_source.h"
 #include "server.h"
 
-#include <pthread.h>
-#include <stddef.h>
-#include <stdio.h>
-
-#define WAITING_MAX 2000u /* lines */
-#define SECOND_MAX  200u  /* lines a second */
-#define TEXT_MAX    4096u /* bytes of one value */
-
-struct line {
-	struct line *next;
-	enum log_level level;
-	struct buf entry;
-};
+#define SECOND_MAX 200u	 /* lines a second */
+#define TEXT_MAX   4096u /* bytes of one value */
 
 struct own_log {
-	struct feed feed; /* first: on_room is handed it */
 	struct source *source;
-	struct worker *worker;
-	struct mail mail;
-	pthread_mutex_t lock; /* of what follows; taken with the logger's lock held */
-	struct line *first, **last;
-	unsigned waiting, this_second;
+	struct posted_source *posted;
+	unsigned this_second; /* this and the next: with the logger's lock held */
 	int64_t second;
-	bool posted; /* mail is on its way, or the feed is blocked */
 };
-
-/* Set while the worker hands lines on: what it logs then is about them. */
-static _Thread_local bool handing_on;
 
 /* ---- a line ---------------------------------------------------------------------------------------------------------- */
 
@@ -88,15 +69,24 @@ static bool put_entry(struct buf *b, const char *plugin, const char *message, co
 
 /* ---- the logging thread ------------------------------------------------------------------------------------------------ */
 
-/* Whether there is room for one more; with the lock. */
-static bool has_room(struct own_log *s)
+static const char *const tags[] = {
+	[LOG_TRACE] = "fluent.trace",
+	[LOG_DEBUG] = "fluent.debug",
+	[LOG_INFO] = "fluent.info",
+	[LOG_WARN] = "fluent.warn",
+	[LOG_ERROR] = "fluent.error",
+	[LOG_FATAL] = "fluent.fatal",
+};
+
+/* Whether this second may have one more. */
+static bool is_wanted(struct own_log *s)
 {
 	int64_t second = clock_mono_ns() / NS_PER_S;
 	if (second != s->second) {
 		s->second = second;
 		s->this_second = 0;
 	}
-	return s->waiting < WAITING_MAX && s->this_second++ < SECOND_MAX;
+	return s->this_second++ < SECOND_MAX;
 }
 
 static void on_line(
@@ -104,90 +94,27 @@ static void on_line(
 {
 	struct own_log *s = arg;
 	const struct own_log_conf *c = s->source->conf;
-	if (handing_on || !(c->levels & 1U << level))
+	struct buf entry;
+	if (posted_source_is_here(s->posted) || !(c->levels & 1U << level))
 		return;
-	pthread_mutex_lock(&s->lock);
-	bool room = has_room(s), ring = room && !s->posted;
-	if (room) {
-		struct line *l = mem_zalloc(sizeof *l);
-		l->level = level;
-		buf_init(&l->entry, 1 << 20);
-		put_entry(&l->entry, plugin, message, facts);
-		*s->last = l;
-		s->last = &l->next;
-		s->waiting++;
-		s->posted = true;
-	}
-	pthread_mutex_unlock(&s->lock);
-	counter_add(s->source->n.events, 1);
-	if (!room)
+	if (!is_wanted(s)) {
+		counter_add(s->source->n.events, 1);
 		counter_add(s->source->n.refused, 1);
-	if (ring)
-		worker_post(s->worker, &s->mail);
-}
-
-/* ---- the worker's thread --------------------------------------------------------------------------------------------------- */
-
-static struct line *take_line(struct own_log *s)
-{
-	pthread_mutex_lock(&s->lock);
-	struct line *l = s->first;
-	if (l) {
-		s->first = l->next;
-		if (!s->first)
-			s->last = &s->first;
-		s->waiting--;
-	} else {
-		s->posted = false;
+		return;
 	}
-	pthread_mutex_unlock(&s->lock);
-	return l;
+	buf_init(&entry, 1 << 20);
+	put_entry(&entry, plugin, message, facts);
+	posted_source_post(s->posted, span_str(tags[level]), &entry, 1);
 }
 
-static void free_line(struct line *l)
-{
-	buf_free(&l->entry);
-	mem_free(l);
-}
-
-static void hand_on(struct own_log *s)
-{
-	struct ingest *in = feed_open(&s->feed);
-	handing_on = true;
-	for (struct line *l; !feed_is_blocked(&s->feed) && (l = take_line(s)); free_line(l)) {
-		char tag[32];
-		snprintf(tag, sizeof tag, "fluent.%s", log_level_name(l->level));
-		counter_add(s->source->n.bytes, l->entry.n);
-		if (l->entry.failed)
-			counter_add(s->source->n.refused, 1);
-		else
-			ingest_events(in, span_str(tag), (struct span){0}, buf_span(&l->entry), 1);
-	}
-	/* Blocked: on_room goes on; `posted` stays set until then. */
-	(void)!feed_close(&s->feed);
-	handing_on = false;
-}
-
-static void on_mail(struct mail *m)
-{
-	hand_on((struct own_log *)((char *)m - offsetof(struct own_log, mail)));
-}
-
-static void on_room(struct feed *f)
-{
-	hand_on((struct own_log *)f);
-}
-
-/* ---- life ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------------------------------- */
 
 static void *create(struct source *source, struct builder *b)
 {
 	struct own_log *s = mem_zalloc(sizeof *s);
 	(void)b;
 	s->source = source;
-	s->mail.deliver = on_mail;
-	s->last = &s->first;
-	pthread_mutex_init(&s->lock, NULL);
+	s->posted = posted_source_new(source);
 	return s;
 }
 
@@ -196,58 +123,36 @@ static void destroy(void *self)
 	struct own_log *s = self;
 	if (!s)
 		return;
-	pthread_mutex_destroy(&s->lock);
+	posted_source_free(s->posted);
 	mem_free(s);
-}
-
-static void begin(struct worker *w, void *arg)
-{
-	struct own_log *s = arg;
-	feed_init(&s->feed, s->source, w, on_room);
 }
 
 static bool start(struct source *source, struct server *server, struct err *err)
 {
 	struct own_log *s = source->self;
 	(void)err;
-	s->worker = server_workers(server)[0];
-	worker_call(s->worker, begin, s);
+	posted_source_start(s->posted, server_workers(server)[0]);
 	log_tap(on_line, s);
 	return true;
 }
 
 static void stop(struct source *source)
 {
-	struct own_log *s = source->self;
-	if (s->worker)
+	const struct own_log *s = source->self;
+	if (posted_source_is_started(s->posted))
 		log_tap(NULL, NULL);
 }
 
 static unsigned busy(const struct source *source)
 {
-	struct own_log *s = source->self;
-	pthread_mutex_lock(&s->lock);
-	bool posted = s->posted;
-	pthread_mutex_unlock(&s->lock);
-	return posted;
-}
-
-/* Behind mail that is still in the worker's box. */
-static void give_up(struct worker *w, void *arg)
-{
-	struct own_log *s = arg;
-	(void)w;
-	for (struct line *l; (l = take_line(s)); free_line(l))
-		counter_add(s->source->n.refused, 1);
-	feed_drop(&s->feed);
+	const struct own_log *s = source->self;
+	return posted_source_is_busy(s->posted);
 }
 
 static void end(struct source *source)
 {
-	struct own_log *s = source->self;
-	if (s->worker)
-		worker_call(s->worker, give_up, s);
-	s->worker = NULL;
+	const struct own_log *s = source->self;
+	posted_source_end(s->posted);
 }
 
 static void describe(const struct source *source, struct buf *out)
