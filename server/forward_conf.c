@@ -1,5 +1,7 @@
 #include "forward_conf.h"
 
+#include "listen_params.h"
+
 #include <stddef.h>
 #include <string.h>
 
@@ -128,11 +130,7 @@ static const struct conf_schema security_schema = {
 
 /* What forward and unix have in common. */
 #define COMMON_PARAMS                                                                                                \
-	{.name = "backlog",                                                                                          \
-		.type = CONF_INT,                                                                                    \
-		.offset = AT(backlog),                                                                               \
-		.positive = true,                                                                                    \
-		.help = "Connections that may wait to be accepted. Default: 1024."},                                 \
+	LISTEN_BACKLOG(struct forward_conf),                                                                         \
 		{.name = "chunk_size_limit",                                                                         \
 			.type = CONF_SIZE,                                                                           \
 			.offset = AT(chunk_size_limit),                                                              \
@@ -192,13 +190,7 @@ static const struct conf_schema security_schema = {
 			.type = CONF_STRING,                                                                         \
 			.offset = AT(add_tag_prefix),                                                                \
 			.help = "Goes before each tag, with a dot."},                                                \
-		{.name = "max_connections",                                                                          \
-			.type = CONF_INT,                                                                            \
-			.offset = AT(max_connections),                                                               \
-			.value = "16384",                                                                            \
-			.min = 1,                                                                                    \
-			.max = 1000000,                                                                              \
-			.help = "Connections at one time; further ones are closed at once."},                        \
+		LISTEN_MAX_CONNECTIONS(struct forward_conf),                                                         \
 		{.name = "message_timeout",                                                                          \
 			.type = CONF_TIME,                                                                           \
 			.offset = AT(message_timeout_ns),                                                            \
@@ -207,24 +199,11 @@ static const struct conf_schema security_schema = {
 			.help = "How long a sender that has begun a message may say nothing. An idle connection "    \
 				"between messages may stay "                                                         \
 				"for ever."},                                                                        \
-	{                                                                                                            \
-		.name = "blocking_timeout", .type = CONF_IGNORED, .support = CONF_NOT_USED,                          \
-		.instead = "nothing blocks here"                                                                     \
-	}
+		LISTEN_BLOCKING_TIMEOUT
 
 static const struct conf_param params[] = {
-	{.name = "bind",
-		.type = CONF_STRING,
-		.offset = AT(bind),
-		.value = "0.0.0.0",
-		.help = "The address to listen on; `::` for IPv6 and IPv4."},
-	{.name = "port",
-		.type = CONF_INT,
-		.offset = AT(port),
-		.value = "24224",
-		.min = 0,
-		.max = 65535,
-		.help = "The TCP port, and the UDP port of heartbeats."},
+	LISTEN_BIND(struct forward_conf),
+	LISTEN_PORT(struct forward_conf, "24224", "The TCP port, and the UDP port of heartbeats."),
 	COMMON_PARAMS,
 	{.name = "linger_timeout",
 		.type = CONF_INT,
@@ -234,14 +213,8 @@ static const struct conf_param params[] = {
 		.support = CONF_DEPRECATED,
 		.instead = "use the transport directive",
 		.help = "SO_LINGER in seconds."},
-	{.name = "source_address_key",
-		.type = CONF_STRING,
-		.offset = AT(source_address_key),
-		.help = "The field that gets the sender's address."},
-	{.name = "source_hostname_key",
-		.type = CONF_STRING,
-		.offset = AT(source_hostname_key),
-		.help = "The field that gets the sender's name (reverse DNS)."},
+	LISTEN_ADDRESS_KEY(struct forward_conf),
+	LISTEN_HOSTNAME_KEY(struct forward_conf),
 	{.name = "resolve_hostname",
 		.type = CONF_BOOL,
 		.offset = AT(resolve_hostname),
@@ -251,11 +224,7 @@ static const struct conf_param params[] = {
 		.offset = AT(deny_keepalive),
 		.value = "false",
 		.help = "Each connection is closed after its first message (and that one's ack)."},
-	{.name = "send_keepalive_packet",
-		.type = CONF_BOOL,
-		.offset = AT(send_keepalive_packet),
-		.value = "false",
-		.help = "TCP keepalive: the system finds out that a silent peer is gone."},
+	LISTEN_KEEPALIVE(struct forward_conf),
 	{.name = "handshake_timeout",
 		.type = CONF_TIME,
 		.offset = AT(handshake_timeout_ns),

@@ -1,5 +1,6 @@
 #include "http_conf.h"
 
+#include "listen_params.h"
 #include "parse/parser.h"
 #include "parse/time_reader.h"
 
@@ -68,12 +69,8 @@ const struct conf_schema http_parse_conf_schema = {
 /* ---- <source> --------------------------------------------------------------------------------------------------------------- */
 
 static const struct conf_param params[] = {
-	{.name = "port", .type = CONF_INT, AT(port), .value = "9880", .min = 0, .max = 65535, .help = "The TCP port."},
-	{.name = "bind",
-		.type = CONF_STRING,
-		AT(bind),
-		.value = "0.0.0.0",
-		.help = "The address to listen on; `::` for IPv6 and IPv4."},
+	LISTEN_PORT(struct http_conf, "9880", "The TCP port."),
+	LISTEN_BIND(struct http_conf),
 	{.name = "body_size_limit",
 		.type = CONF_SIZE,
 		AT(body_size_limit),
@@ -94,18 +91,8 @@ static const struct conf_param params[] = {
 		.value = "10s",
 		.positive = true,
 		.help = "A connection on which nothing comes for so long is closed."},
-	{.name = "backlog",
-		.type = CONF_INT,
-		AT(backlog),
-		.positive = true,
-		.help = "Connections that may wait to be accepted. Default: 1024."},
-	{.name = "max_connections",
-		.type = CONF_INT,
-		AT(max_connections),
-		.value = "16384",
-		.min = 1,
-		.max = 1000000,
-		.help = "Connections at one time; further ones are closed at once."},
+	LISTEN_BACKLOG(struct http_conf),
+	LISTEN_MAX_CONNECTIONS(struct http_conf),
 	{.name = "add_http_headers",
 		.type = CONF_BOOL,
 		AT(add_http_headers),
@@ -150,7 +137,7 @@ static const struct conf_param params[] = {
 		.type = CONF_STRING,
 		AT(add_tag_prefix),
 		.help = "Goes before each tag, with a dot."},
-	{.name = "blocking_timeout", .type = CONF_IGNORED, .support = CONF_NOT_USED, .instead = "nothing blocks here"},
+	LISTEN_BLOCKING_TIMEOUT,
 	PARSER_FLAT_PARAMS,
 	{.name = NULL},
 };

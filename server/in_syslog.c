@@ -2,6 +2,7 @@
  * in_syslog.c: <source> @type syslog: RFC 3164 and RFC 5424 over UDP, TCP and TLS. The tag is TAG.FACILITY.SEVERITY, as the message's priority says.
  */
 #include "base/mem.h"
+#include "listen_params.h"
 #include "pipeline.h"
 #include "record/msgpack_scan.h"
 #include "text_datagrams.h"
@@ -39,12 +40,8 @@ static const struct conf_param params[] = {
 		.required = true,
 		.help = "The beginning of the tag; facility and severity follow it: `system` gives "
 			"`system.daemon.info`."},
-	{.name = "bind",
-		.type = CONF_STRING,
-		AT(bind),
-		.value = "0.0.0.0",
-		.help = "The address to listen on; `::` for IPv6 and IPv4."},
-	{.name = "port", .type = CONF_INT, AT(port), .value = "5140", .min = 0, .max = 65535, .help = "The port."},
+	LISTEN_BIND(struct in_syslog_conf),
+	LISTEN_PORT(struct in_syslog_conf, "5140", "The port."),
 	{.name = "protocol_type",
 		.type = CONF_ENUM,
 		AT(protocol_type),
@@ -81,14 +78,8 @@ static const struct conf_param params[] = {
 		.type = CONF_STRING,
 		AT(facility_key),
 		.help = "The field that gets the facility (`daemon`)."},
-	{.name = "source_hostname_key",
-		.type = CONF_STRING,
-		AT(source_hostname_key),
-		.help = "The field that gets the sender's name (reverse DNS)."},
-	{.name = "source_address_key",
-		.type = CONF_STRING,
-		AT(source_address_key),
-		.help = "The field that gets the sender's address."},
+	LISTEN_HOSTNAME_KEY(struct in_syslog_conf),
+	LISTEN_ADDRESS_KEY(struct in_syslog_conf),
 	{.name = "resolve_hostname",
 		.type = CONF_BOOL,
 		AT(resolve_hostname),
@@ -110,25 +101,11 @@ static const struct conf_param params[] = {
 		.value = "false",
 		.help = "A message that cannot be read becomes an event `{\"unmatched_line\": ...}` with the tag "
 			"TAG.unmatched; otherwise it is a dead letter."},
-	{.name = "send_keepalive_packet",
-		.type = CONF_BOOL,
-		AT(send_keepalive_packet),
-		.value = "false",
-		.help = "TCP keepalive: the system finds out that a silent peer is gone."},
-	{.name = "max_connections",
-		.type = CONF_INT,
-		AT(max_connections),
-		.value = "16384",
-		.min = 1,
-		.max = 1000000,
-		.help = "Connections at one time; further ones are closed at once."},
-	{.name = "backlog",
-		.type = CONF_INT,
-		AT(backlog),
-		.positive = true,
-		.help = "Connections that may wait to be accepted. Default: 1024."},
-	{.name = "blocking_timeout", .type = CONF_IGNORED, .support = CONF_NOT_USED, .instead = "nothing blocks here"},
-	TEXT_PARSER_FLAT_PARAMS,
+	LISTEN_KEEPALIVE(struct in_syslog_conf),
+	LISTEN_MAX_CONNECTIONS(struct in_syslog_conf),
+	LISTEN_BACKLOG(struct in_syslog_conf),
+	LISTEN_BLOCKING_TIMEOUT,
+	PARSER_FLAT_PARAMS_BUT_DELIMITER,
 	{.name = NULL},
 };
 

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "client_list.h"
+#include "listen_params.h"
 #include "pipeline.h"
 #include "text_session.h"
 #include "transport_conf.h"
@@ -23,12 +24,8 @@ struct in_tcp_conf {
 
 static const struct conf_param params[] = {
 	{.name = "tag", .type = CONF_STRING, AT(tag), .required = true, .help = "The events' tag."},
-	{.name = "bind",
-		.type = CONF_STRING,
-		AT(bind),
-		.value = "0.0.0.0",
-		.help = "The address to listen on; `::` for IPv6 and IPv4."},
-	{.name = "port", .type = CONF_INT, AT(port), .value = "5170", .min = 0, .max = 65535, .help = "The TCP port."},
+	LISTEN_BIND(struct in_tcp_conf),
+	LISTEN_PORT(struct in_tcp_conf, "5170", "The TCP port."),
 	{.name = "delimiter",
 		.type = CONF_BYTES,
 		AT(delimiter),
@@ -41,38 +38,14 @@ static const struct conf_param params[] = {
 		.help = "Bytes of a text. A longer one is dropped, counted and told. Default: 16m. (fluentd has no "
 			"limit by "
 			"default)"},
-	{.name = "source_hostname_key",
-		.type = CONF_STRING,
-		AT(source_hostname_key),
-		.help = "The field that gets the sender's name (reverse DNS)."},
-	{.name = "source_host_key",
-		.type = CONF_STRING,
-		AT(source_hostname_key),
-		.support = CONF_DEPRECATED,
-		.instead = "use source_hostname_key instead"},
-	{.name = "source_address_key",
-		.type = CONF_STRING,
-		AT(source_address_key),
-		.help = "The field that gets the sender's address."},
-	{.name = "send_keepalive_packet",
-		.type = CONF_BOOL,
-		AT(send_keepalive_packet),
-		.value = "false",
-		.help = "TCP keepalive: the system finds out that a silent peer is gone."},
-	{.name = "max_connections",
-		.type = CONF_INT,
-		AT(max_connections),
-		.value = "16384",
-		.min = 1,
-		.max = 1000000,
-		.help = "Connections at one time; further ones are closed at once."},
-	{.name = "backlog",
-		.type = CONF_INT,
-		AT(backlog),
-		.positive = true,
-		.help = "Connections that may wait to be accepted. Default: 1024."},
-	{.name = "blocking_timeout", .type = CONF_IGNORED, .support = CONF_NOT_USED, .instead = "nothing blocks here"},
-	TEXT_PARSER_FLAT_PARAMS,
+	LISTEN_HOSTNAME_KEY(struct in_tcp_conf),
+	LISTEN_HOST_KEY(struct in_tcp_conf),
+	LISTEN_ADDRESS_KEY(struct in_tcp_conf),
+	LISTEN_KEEPALIVE(struct in_tcp_conf),
+	LISTEN_MAX_CONNECTIONS(struct in_tcp_conf),
+	LISTEN_BACKLOG(struct in_tcp_conf),
+	LISTEN_BLOCKING_TIMEOUT,
+	PARSER_FLAT_PARAMS_BUT_DELIMITER,
 	{.name = NULL},
 };
 

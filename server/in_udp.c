@@ -1,5 +1,6 @@
 /* in_udp.c: <source> @type udp: a text a datagram, through the parser of <parse>. */
 #include "base/mem.h"
+#include "listen_params.h"
 #include "pipeline.h"
 #include "text_datagrams.h"
 #include "transport_conf.h"
@@ -18,12 +19,8 @@ struct in_udp_conf {
 
 static const struct conf_param params[] = {
 	{.name = "tag", .type = CONF_STRING, AT(tag), .required = true, .help = "The events' tag."},
-	{.name = "bind",
-		.type = CONF_STRING,
-		AT(bind),
-		.value = "0.0.0.0",
-		.help = "The address to listen on; `::` for IPv6 and IPv4."},
-	{.name = "port", .type = CONF_INT, AT(port), .value = "5160", .min = 0, .max = 65535, .help = "The UDP port."},
+	LISTEN_BIND(struct in_udp_conf),
+	LISTEN_PORT(struct in_udp_conf, "5160", "The UDP port."),
 	{.name = "message_length_limit",
 		.type = CONF_SIZE,
 		AT(message_length_limit),
@@ -43,26 +40,16 @@ static const struct conf_param params[] = {
 		AT(remove_newline),
 		.value = "true",
 		.help = "A line end at the end of a datagram is taken off."},
-	{.name = "source_hostname_key",
-		.type = CONF_STRING,
-		AT(source_hostname_key),
-		.help = "The field that gets the sender's name (reverse DNS)."},
-	{.name = "source_host_key",
-		.type = CONF_STRING,
-		AT(source_hostname_key),
-		.support = CONF_DEPRECATED,
-		.instead = "use source_hostname_key instead"},
-	{.name = "source_address_key",
-		.type = CONF_STRING,
-		AT(source_address_key),
-		.help = "The field that gets the sender's address."},
+	LISTEN_HOSTNAME_KEY(struct in_udp_conf),
+	LISTEN_HOST_KEY(struct in_udp_conf),
+	LISTEN_ADDRESS_KEY(struct in_udp_conf),
 	{.name = "receive_buffer_size",
 		.type = CONF_SIZE,
 		AT(receive_buffer_size),
 		.positive = true,
 		.support = CONF_DEPRECATED,
 		.instead = "use receive_buffer_size in transport section instead"},
-	{.name = "blocking_timeout", .type = CONF_IGNORED, .support = CONF_NOT_USED, .instead = "nothing blocks here"},
+	LISTEN_BLOCKING_TIMEOUT,
 	PARSER_FLAT_PARAMS,
 	{.name = NULL},
 };

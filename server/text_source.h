@@ -14,15 +14,6 @@
 
 #define TEXT_MAX (16u << 20) /* bytes of a text where the configuration knows no limit */
 
-/* For tables: parser.h's flat parameters of v0.12 but `delimiter`, which is the input's own. */
-#define TEXT_PARSER_FLAT_PARAMS                                                                                    \
-	PARSER_FLAT("format"), PARSER_FLAT("types"), PARSER_FLAT("types_delimiter"),                               \
-		PARSER_FLAT("types_label_delimiter"), PARSER_FLAT("keys"), PARSER_FLAT("time_key"),                \
-		PARSER_FLAT("time_format"), PARSER_FLAT("localtime"), PARSER_FLAT("utc"),                          \
-		PARSER_FLAT("keep_time_key"), PARSER_FLAT("null_empty_string"), PARSER_FLAT("null_value_pattern"), \
-		PARSER_FLAT("json_parser"), PARSER_FLAT("label_delimiter"), PARSER_FLAT("message_key"),            \
-		PARSER_FLAT("with_priority"), PARSER_FLAT("message_format"), PARSER_FLAT("rfc5424_time_format")
-
 /* One worker's. */
 struct text_room {
 	struct parser_room parse;

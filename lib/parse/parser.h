@@ -32,14 +32,15 @@ extern const struct conf_schema parser_section_schema;
 		.name = (NAME), .type = CONF_IGNORED, .support = CONF_DEPRECATED,                         \
 		.instead = "v0.12 wrote the parser's parameters here; they belong into a <parse> section" \
 	}
-#define PARSER_FLAT_PARAMS                                                                                          \
-	PARSER_FLAT("format"), PARSER_FLAT("types"), PARSER_FLAT("types_delimiter"),                                \
-		PARSER_FLAT("types_label_delimiter"), PARSER_FLAT("keys"), PARSER_FLAT("time_key"),                 \
-		PARSER_FLAT("time_format"), PARSER_FLAT("localtime"), PARSER_FLAT("utc"), PARSER_FLAT("delimiter"), \
-		PARSER_FLAT("keep_time_key"), PARSER_FLAT("null_empty_string"), PARSER_FLAT("null_value_pattern"),  \
-		PARSER_FLAT("json_parser"), PARSER_FLAT("label_delimiter"), PARSER_FLAT("format_firstline"),        \
-		PARSER_FLAT("message_key"), PARSER_FLAT("with_priority"), PARSER_FLAT("message_format"),            \
-		PARSER_FLAT("rfc5424_time_format")
+/* For inputs with a delimiter of their own. */
+#define PARSER_FLAT_PARAMS_BUT_DELIMITER                                                                           \
+	PARSER_FLAT("format"), PARSER_FLAT("types"), PARSER_FLAT("types_delimiter"),                               \
+		PARSER_FLAT("types_label_delimiter"), PARSER_FLAT("keys"), PARSER_FLAT("time_key"),                \
+		PARSER_FLAT("time_format"), PARSER_FLAT("localtime"), PARSER_FLAT("utc"),                          \
+		PARSER_FLAT("keep_time_key"), PARSER_FLAT("null_empty_string"), PARSER_FLAT("null_value_pattern"), \
+		PARSER_FLAT("json_parser"), PARSER_FLAT("label_delimiter"), PARSER_FLAT("message_key"),            \
+		PARSER_FLAT("with_priority"), PARSER_FLAT("message_format"), PARSER_FLAT("rfc5424_time_format")
+#define PARSER_FLAT_PARAMS PARSER_FLAT_PARAMS_BUT_DELIMITER, PARSER_FLAT("delimiter"), PARSER_FLAT("format_firstline")
 
 enum parse_result {
 	PARSE_OK,
