@@ -9,6 +9,8 @@
 
 #define ACCEPT_MAX 64 /* connections taken in one turn, so that the admin endpoints are served as well */
 
+#define BACKLOG_MAX 65536 /* those that are let in at the end: more come only from a flood */
+
 struct listener {
 	int fd;
 	const char *id;
@@ -77,35 +79,46 @@ static void on_resume(evutil_socket_t fd, short events, void *arg)
 	event_add(l->readable, NULL);
 }
 
+static void hand_over(struct listener *l, struct handover *h)
+{
+	peer_name(&h->peer);
+	if (!l->hooks.admit(l->hooks.arg, &h->peer)) {
+		close(h->fd);
+		mem_free(h);
+		return;
+	}
+	h->mail.deliver = deliver_handover;
+	h->hooks = l->hooks;
+	h->worker = least_loaded(l);
+	atomic_fetch_add(worker_load(h->worker), 1);
+	worker_post(h->worker, &h->mail);
+}
+
+/* Takes one connection. 0, or accept(2)'s errno. */
+static int accept_one(struct listener *l)
+{
+	struct handover *h = mem_zalloc(sizeof *h);
+	h->peer.len = sizeof h->peer.un;
+	h->fd = accept4(l->fd, &h->peer.sa, &h->peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (h->fd < 0) {
+		int error = errno;
+		mem_free(h);
+		return error == ECONNABORTED || error == EINTR ? 0 : error;
+	}
+	hand_over(l, h);
+	return 0;
+}
+
 static void on_accept(evutil_socket_t fd, short events, void *arg)
 {
 	struct listener *l = arg;
+	int error = 0;
+	(void)fd;
 	(void)events;
-	for (int i = 0; i < ACCEPT_MAX; i++) {
-		struct handover *h = mem_zalloc(sizeof *h);
-		h->peer.len = sizeof h->peer.un;
-		h->fd = accept4(fd, &h->peer.sa, &h->peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (h->fd < 0) {
-			int error = errno;
-			mem_free(h);
-			if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM)
-				pause_listener(l, error);
-			else if (error == ECONNABORTED || error == EINTR)
-				continue;
-			return;
-		}
-		peer_name(&h->peer);
-		if (!l->hooks.admit(l->hooks.arg, &h->peer)) {
-			close(h->fd);
-			mem_free(h);
-			continue;
-		}
-		h->mail.deliver = deliver_handover;
-		h->hooks = l->hooks;
-		h->worker = least_loaded(l);
-		atomic_fetch_add(worker_load(h->worker), 1);
-		worker_post(h->worker, &h->mail);
-	}
+	for (int i = 0; i < ACCEPT_MAX && !error; i++)
+		error = accept_one(l);
+	if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM)
+		pause_listener(l, error);
 }
 
 struct listener *listener_new(struct event_base *base, int fd, const char *id, struct worker **workers,
@@ -130,6 +143,9 @@ void listener_free(struct listener *l)
 		event_free(l->readable);
 	if (l->resume)
 		event_free(l->resume);
+	/* Whoever is in the backlog believes to be connected, and close() would reset them: they are let in, to be seen off like the others. */
+	for (int i = 0; i < BACKLOG_MAX && accept_one(l) == 0; i++)
+		;
 	close(l->fd);
 	mem_free(l);
 }

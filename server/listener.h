@@ -21,7 +21,7 @@ struct listener_hooks {
 /* Takes the listening descriptor. `id` is the plugin's, for the log; it must outlive the listener. */
 struct listener *listener_new(struct event_base *base, int fd, const char *id, struct worker **workers,
 	unsigned worker_count, const struct listener_hooks *hooks);
-/* Closes the socket: the kernel refuses new connections. NULL is allowed. */
+/* Hands on who is in the backlog, then closes the socket: the kernel refuses new connections. NULL is allowed. */
 void listener_free(struct listener *l);
 
 #endif

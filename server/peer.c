@@ -5,7 +5,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netdb.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -59,9 +61,9 @@ static struct place *find_place(const char *bind_to, uint16_t port, int type)
 
 static void remember_place(const char *bind_to, uint16_t port, int type, int fd)
 {
-	struct place *p = port ? find_place(bind_to, port, type) : NULL;
-	if (!port) /* any free port: nobody can ask for it again */
-		return;
+	if (!port)
+		port = bound_port(fd);
+	struct place *p = find_place(bind_to, port, type);
 	if (!p) {
 		places = mem_realloc(places, (place_count + 1) * sizeof *places);
 		p = &places[place_count++];
@@ -87,6 +89,23 @@ void hold_sockets(bool hold)
 			close(p->held);
 		p->held = hold && is_open(p) ? fcntl(p->fd, F_DUPFD_CLOEXEC, 0) : -1;
 	}
+}
+
+void drop_connection_requests(void)
+{
+	/* A filter of a TCP socket begins at the TCP header (RFC 9293, 3.1): byte 13 has the flags, 0x02 is SYN, 0x10 is ACK. */
+	static struct sock_filter no_syn[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	struct sock_fprog filter = {.len = sizeof no_syn / sizeof *no_syn, .filter = no_syn};
+	for (size_t i = 0; i < place_count; i++)
+		if (places[i].type == SOCK_STREAM && is_open(&places[i]))
+			/* Best effort: without it, a sender that connects in this moment may see a reset. */
+			(void)setsockopt(places[i].fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
 }
 
 static int take_held(const char *bind_to, uint16_t port, int type)

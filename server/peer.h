@@ -34,6 +34,11 @@ int listen_unix(const char *path, int backlog, unsigned mode, struct err *err);
  * listener that is opened anew misses no connection. With false, what nobody has asked for is closed. Main thread.
  */
 void hold_sockets(bool hold);
+/*
+ * The end: no listening TCP socket answers a SYN any more, as if the packet were lost, so that a sender tries again a second later and is refused or served by
+ * another. Closing a listener resets who is in its backlog (listen(2)); after this nobody new comes in, and those who have can be accepted. Main thread.
+ */
+void drop_connection_requests(void);
 /* The port that a socket is bound to (for port 0). */
 uint16_t bound_port(int fd);
 

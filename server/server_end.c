@@ -6,6 +6,7 @@
 #include "dead_service.h"
 #include "flow.h"
 #include "held.h"
+#include "peer.h"
 #include "rpc.h"
 #include "senders.h"
 #include "server_impl.h"
@@ -71,12 +72,19 @@ static bool sources_busy(struct server *s)
 void server_begin_end(struct server *s)
 {
 	struct timeval pulse = {.tv_usec = 20000};
-	s->phase = PHASE_DRAIN_INPUT;
+	s->phase = PHASE_LAST_IN;
 	s->ready = false;
-	s->phase_until_ns = clock_mono_ns() + DRAIN_INPUT_NS;
+	s->phase_until_ns = clock_mono_ns() + LAST_IN_NS;
 	log_info(NULL, "shutting down: no new connections; what has been read is stored and acknowledged");
-	each_source(s, stop_source, NULL);
+	drop_connection_requests();
 	event_add(s->pulse, &pulse);
+}
+
+static void stop_input(struct server *s)
+{
+	s->phase = PHASE_DRAIN_INPUT;
+	s->phase_until_ns = clock_mono_ns() + DRAIN_INPUT_NS;
+	each_source(s, stop_source, NULL);
 }
 
 /* A buffer that another flow has taken over has its end there. */
@@ -133,6 +141,8 @@ void server_on_pulse(evutil_socket_t fd, short events, void *arg)
 	struct server *s = arg;
 	(void)fd;
 	(void)events;
+	if (s->phase == PHASE_LAST_IN && clock_mono_ns() >= s->phase_until_ns)
+		stop_input(s);
 	if (s->phase == PHASE_DRAIN_INPUT && (!sources_busy(s) || clock_mono_ns() >= s->phase_until_ns))
 		end_input(s);
 	if (s->phase == PHASE_DRAIN_OUTPUT && drain_is_over(s)) {

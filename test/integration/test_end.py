@@ -52,6 +52,24 @@ def test_fin_between_acks(weir, fake_es, prefix):
     wait_until(lambda: fake_es.stored_events() == 3, 20, w.log_tail)
 
 
+def test_newcomers_are_not_reset(weir, fake_es, prefix):
+    """Who is connected but not accepted yet, because weir is busy, is seen off like the others; closing a listening socket would reset them."""
+    w = weir(ELASTICSEARCH, es_url=fake_es.url, prefix=prefix)
+    w.process.signal(signal.SIGSTOP)
+    newcomers = [Connection(w.port) for _ in range(200)]  # more than are accepted in a turn
+    for i, c in enumerate(newcomers):
+        c.send(message(3 * i)[1])
+    w.process.signal(signal.SIGTERM)
+    w.process.signal(signal.SIGCONT)
+    for c in newcomers:
+        while c.sock.recv(4096):  # ConnectionResetError
+            pass
+        c.close()
+    assert ended(w) == 0
+    w.start()
+    wait_until(lambda: fake_es.stored_events() == 600, 20, w.log_tail)
+
+
 def test_half_a_message(weir, fake_es, prefix):
     """What a sender is in the middle of is taken to its end and acknowledged, then comes the FIN."""
     w = weir(ELASTICSEARCH, es_url=fake_es.url, prefix=prefix)
