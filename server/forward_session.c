@@ -347,6 +347,8 @@ static void on_deadline(struct conn *c)
 		s->throw_acks = true;
 		if (!s->parked.first)
 			conn_resume(c);
+	} else if (s->state == SESSION_OPEN && now < conn_last_read(c) + s->shared->message_timeout_ns) {
+		set_deadline(s, 1); /* more of the message has come since then, and not yet all */
 	} else {
 		timed_out(s);
 	}

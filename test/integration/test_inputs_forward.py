@@ -6,6 +6,7 @@ import socket
 import ssl
 import struct
 import subprocess
+import time
 import zlib
 
 import msgpack
@@ -342,6 +343,18 @@ def test_begun_and_not_finished(run):
         assert closed(stuck.sock)
         acked(idle)
     w.wait_log(r"127\.0\.0\.1")
+
+
+def test_slow_but_steady(run):
+    """A message may take longer than message_timeout as long as some of it comes."""
+    w = run("message_timeout 2s")
+    with Connection(w.port) as c:
+        data = encode("packed", "app.web", [(event_time(1700000000), {"k": "v" * 5000})], "slow")
+        for i in range(7):
+            c.send(data[i * 700:(i + 1) * 700])
+            time.sleep(0.5)
+        c.send(data[4900:])
+        assert c.ack() == "slow"
 
 
 BAD = {
