@@ -67,8 +67,9 @@ const struct conf_schema client_list_schema = {
 
 static bool resolve(const struct client_conf *c, struct forward_client *out, struct conf_report *r)
 {
-	if (forward_client_parse(c->network ? c->network : c->host, out))
-		return true;
+	const char *text = c->network ? c->network : c->host;
+	if (!text || forward_client_parse(text, out))
+		return text != NULL;
 	if (c->network) {
 		conf_report_add(
 			r, CONF_ERROR, conf_where(c, "network"), "network '%s' address format is invalid", c->network);

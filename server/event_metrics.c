@@ -209,6 +209,12 @@ static void initialize(struct event_metrics *s, struct event_metric *m, struct c
 	}
 }
 
+/* The table has told what is missing. */
+static bool is_complete(const struct metric_conf *c)
+{
+	return c->name && c->desc && c->type != CONF_NIL_ENUM;
+}
+
 static void add_metric(struct event_metrics *s, const struct event_metrics_conf *c, const struct metric_conf *mc,
 	const char *plugin_id, struct conf_report *r)
 {
@@ -240,7 +246,8 @@ struct event_metrics *event_metrics_new(const struct event_metrics_conf *c, cons
 	s->max_sets = (size_t)c->max_label_sets;
 	pthread_mutex_init(&s->lock, NULL);
 	for (size_t i = 0; i < c->metrics.n; i++)
-		add_metric(s, c, c->metrics.v[i], plugin_id, r);
+		if (is_complete(c->metrics.v[i]))
+			add_metric(s, c, c->metrics.v[i], plugin_id, r);
 	if (r->errors == errors)
 		return s;
 	event_metrics_free(s);

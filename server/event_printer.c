@@ -25,13 +25,13 @@ void event_printer_free(struct event_printer *p)
 	mem_free(p);
 }
 
-struct event_printer *event_printer_make(const struct conf_section *section, struct conf_report *report)
+struct event_printer *event_printer_make(
+	const struct conf_section *section, const struct conf_rules *rules, struct conf_report *report)
 {
-	static const struct conf_rules rules;
 	size_t errors = report->errors;
 	struct event_printer *p = mem_zalloc(sizeof *p);
-	p->formatter = formatter_make(section, "stdout", &rules, report);
-	p->inject = inject_values_make(section, 0, &rules, report);
+	p->formatter = formatter_make(section, "stdout", rules, report);
+	p->inject = inject_values_make(section, 0, rules, report);
 	if (report->errors == errors)
 		return p;
 	event_printer_free(p);

@@ -8,7 +8,8 @@ struct batch;
 struct event_printer;
 
 /* As the <format> and <inject> sections of a plugin say (or v0.12's flat parameters). NULL: findings were added. */
-struct event_printer *event_printer_make(const struct conf_section *section, struct conf_report *report);
+struct event_printer *event_printer_make(
+	const struct conf_section *section, const struct conf_rules *rules, struct conf_report *report);
 void event_printer_free(struct event_printer *p); /* NULL is allowed */
 
 /* Prints a line for each event, whatever the formatter ends with. What cannot be formatted is left out. */

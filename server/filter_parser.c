@@ -147,16 +147,15 @@ static void destroy(void *self)
 
 static void *create(struct filter *f, struct builder *b)
 {
-	static const struct conf_rules rules;
 	const struct filter_parser_conf *c = f->conf;
 	struct filter_parser *p = mem_zalloc(sizeof *p);
 	struct err err;
 	pthread_mutex_init(&p->lock, NULL);
 	p->conf = c;
-	p->path = record_path_compile(c->key_name, &err);
-	if (!p->path)
+	p->path = c->key_name ? record_path_compile(c->key_name, &err) : NULL;
+	if (c->key_name && !p->path)
 		conf_report_add(builder_report(b), CONF_ERROR, conf_where(c, "key_name"), "key_name: %s", err.text);
-	p->parser = parser_make(c->common.section, NULL, &rules, builder_report(b));
+	p->parser = parser_make(c->common.section, NULL, builder_rules(b), builder_report(b));
 	if (p->path && p->parser)
 		return p;
 	destroy(p);

@@ -45,7 +45,7 @@ static void destroy(void *self)
 static void *create(struct filter *f, struct builder *b)
 {
 	const struct filter_stdout_conf *c = f->conf;
-	return event_printer_make(c->common.section, builder_report(b));
+	return event_printer_make(c->common.section, builder_rules(b), builder_report(b));
 }
 
 static uint32_t apply(struct filter *f, struct ingest *in, const struct batch *b, struct buf *out)

@@ -39,8 +39,9 @@ struct in_forward {
 /* <client host> is looked up once, at start, as in fluentd. */
 static bool resolve_client(const struct forward_client_conf *c, struct forward_client *out, struct conf_report *r)
 {
-	if (forward_client_parse(c->network ? c->network : c->host, out))
-		return true;
+	const char *text = c->network ? c->network : c->host;
+	if (!text || forward_client_parse(text, out))
+		return text != NULL;
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
 	if (c->network) {
 		conf_report_add(r, CONF_ERROR, conf_where(c, "network"),
@@ -182,7 +183,6 @@ static void *create(struct source *s, struct builder *b)
 	const struct forward_conf *c = s->conf;
 	const struct transport_conf *t = c->transport.n ? c->transport.v[0] : NULL;
 	struct in_forward *f = mem_zalloc(sizeof *f);
-	struct err err;
 	f->conf = c;
 	f->source = s;
 	f->udp_fd = -1;
@@ -191,8 +191,7 @@ static void *create(struct source *s, struct builder *b)
 	make_counters(f, builder_metrics(b));
 	if (c->security.n)
 		make_security(f, c->security.v[0], builder_report(b));
-	if (t && transport_is_tls(t) && !(f->tls = transport_tls_context(t, &err)))
-		conf_report_add(builder_report(b), CONF_ERROR, t->common.pos, "%s", err.text);
+	f->tls = transport_tls_make(t, builder_report(b));
 	f->certificate = certificate_watch(builder_metrics(b), s->id, f->tls);
 	return f;
 }

@@ -391,13 +391,10 @@ static void *create(struct source *s, struct builder *b)
 	struct conf_report *report = builder_report(b);
 	struct in_http *h = mem_zalloc(sizeof *h);
 	size_t errors = report->errors;
-	struct err err;
-	SSL_CTX *tls = NULL;
+	SSL_CTX *tls = transport_tls_make(t, report);
 	h->source = s;
 	h->conf = c;
 	http_reader_init(&h->reader, c, builder_rules(b), report);
-	if (t && transport_is_tls(t) && !(tls = transport_tls_context(t, &err)))
-		conf_report_add(report, CONF_ERROR, t->common.pos, "%s", err.text);
 	make_server(h, tls, builder_metrics(b));
 	if (report->errors == errors)
 		return h;

@@ -112,10 +112,8 @@ static void *create(struct source *source, struct builder *b)
 	const struct prometheus_conf *c = source->conf;
 	const struct transport_conf *t = c->transport.n ? c->transport.v[0] : NULL;
 	struct prometheus *s = mem_zalloc(sizeof *s);
-	struct err err;
 	s->conf = c;
-	if (t && transport_is_tls(t) && !(s->tls = transport_tls_context(t, &err)))
-		conf_report_add(builder_report(b), CONF_ERROR, t->common.pos, "%s", err.text);
+	s->tls = transport_tls_make(t, builder_report(b));
 	s->certificate = certificate_watch(builder_metrics(b), source->id, s->tls);
 	return s;
 }

@@ -376,10 +376,7 @@ static void make_stream(struct in_syslog *s, struct builder *b)
 	const struct in_syslog_conf *c = s->conf;
 	const struct transport_conf *t = transport_of(c);
 	struct stream_hooks hooks = text_session_hooks;
-	struct err err;
-	SSL_CTX *tls = NULL;
-	if (protocol_of(c) == PROTOCOL_TLS && !(tls = transport_tls_context(t, &err)))
-		conf_report_add(builder_report(b), CONF_ERROR, t->common.pos, "%s", err.text);
+	SSL_CTX *tls = protocol_of(c) == PROTOCOL_TLS ? transport_tls_make(t, builder_report(b)) : NULL;
 	struct stream_conf conf = {
 		.id = s->source.source->id,
 		.bind = c->bind,

@@ -52,7 +52,7 @@ static void make_glob(struct tail *t)
 {
 	const struct tail_conf *c = t->conf;
 	struct err err;
-	t->paths = tail_conf_paths(c);
+	t->paths = c->path ? tail_conf_paths(c) : NULL;
 	t->glob = (struct tail_glob){.paths = t->paths,
 		.excluded = c->exclude_path.v,
 		.policy = c->glob_policy,

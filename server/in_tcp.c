@@ -147,8 +147,7 @@ static void *create(struct source *s, struct builder *b)
 	struct conf_report *report = builder_report(b);
 	size_t errors = report->errors;
 	struct in_tcp *t = mem_zalloc(sizeof *t);
-	struct err err;
-	SSL_CTX *tls = NULL;
+	SSL_CTX *tls = transport_tls_make(tc, report);
 	text_source_init(&t->source, s, c->common.section, b, NULL);
 	t->source.extract = extract_values_make(c->common.section, builder_rules(b), report);
 	t->source.tag = c->tag;
@@ -159,8 +158,6 @@ static void *create(struct source *s, struct builder *b)
 	t->source.take = text_take_plain;
 	if (c->security.n)
 		t->clients = client_list_new(c->security.v[0], report);
-	if (tc && transport_is_tls(tc) && !(tls = transport_tls_context(tc, &err)))
-		conf_report_add(report, CONF_ERROR, tc->common.pos, "%s", err.text);
 	make_server(t, c, tls, builder_metrics(b));
 	if (report->errors == errors)
 		return t;

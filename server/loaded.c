@@ -31,7 +31,6 @@ static void read_into(struct loaded *l, const struct cmdline *cmd, struct conf_r
 	};
 	struct conf_rules rules = {.strict = cmd->strict, .strict_value = cmd->strict_value};
 	l->tree = conf_tree_read(&source, report);
-	size_t unreadable = report->errors; /* what follows from those would only be noise */
 	const struct conf_section *root = conf_tree_root(l->tree);
 	const struct conf_section *section = system_section(root, report);
 	l->system = conf_make(&system_conf_schema, section ? section : &none, &rules, report);
@@ -39,7 +38,7 @@ static void read_into(struct loaded *l, const struct cmdline *cmd, struct conf_r
 	if (cmd->workers)
 		l->system->workers = cmd->workers;
 	l->system->without_source |= cmd->without_source;
-	if (!unreadable)
+	if (conf_tree_is_whole(l->tree))
 		l->pipeline = pipeline_new(root, l->system, &rules, l->metrics, report);
 }
 

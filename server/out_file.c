@@ -144,20 +144,20 @@ static char *whole_path(const struct file_conf *c, int64_t timekey_s, struct con
 	const char *end = ends[c->compress], *number = c->append ? "" : "_**";
 	const char *suffix = c->add_path_suffix ? c->path_suffix : "";
 	const char *format = flat && !c->buffer.n ? flat->value : format_of(timekey_s);
-	const char *star = strchr(c->path, '*');
+	const char *path = c->path ? c->path : "", *star = strchr(path, '*');
 	if (star && !timekey_s)
 		conf_report_add(r, CONF_ERROR, conf_where(c, "path"),
 			"path including '*' must be used with buffer chunk key 'time'");
 	if (star)
-		return mem_printf("%.*s%s%s%s%s", (int)(star - c->path), c->path, format, number, star + 1, end);
+		return mem_printf("%.*s%s%s%s%s", (int)(star - path), path, format, number, star + 1, end);
 	if (!timekey_s)
-		return mem_printf("%s%s%s%s", c->path, number, suffix, end);
-	size_t used = flat ? 0 : directives_in(c->path, format);
+		return mem_printf("%s%s%s%s", path, number, suffix, end);
+	size_t used = flat ? 0 : directives_in(path, format);
 	if (used && used < strlen(format) / 2)
 		conf_report_add(r, CONF_ERROR, conf_where(c, "path"), "insufficient timestamp placeholders in path");
 	if (used)
-		return mem_printf("%s%s%s%s", c->path, number, suffix, end);
-	return mem_printf("%s.%s%s%s%s", c->path, format, number, suffix, end);
+		return mem_printf("%s%s%s%s", path, number, suffix, end);
+	return mem_printf("%s.%s%s%s%s", path, format, number, suffix, end);
 }
 
 /* ---- life ----------------------------------------------------------------------------------------------------------- */

@@ -313,6 +313,8 @@ static void *create(struct output *o, struct builder *b)
 	}
 	for (size_t i = 0; i < c->rules.n; i++) {
 		const struct rule_conf *r = c->rules.v[i];
+		if (!r->key || !r->pattern.source || !r->tag)
+			continue;
 		struct rewrite_rule_options options = {.key = r->key,
 			.tag = r->tag,
 			.invert = r->invert,
@@ -321,7 +323,7 @@ static void *create(struct output *o, struct builder *b)
 		add_rule(w, o, b, &options, r->label, conf_where(r, "label"), r->common.pos);
 	}
 	add_old_rules(w, o, b);
-	if (!w->n)
+	if (!w->n && !c->rules.n)
 		conf_report_add(
 			builder_report(b), CONF_ERROR, c->common.pos, "missing rewriterules: there is no <rule>");
 	report_repeated(c, builder_report(b));

@@ -46,7 +46,7 @@ static void destroy(void *self)
 static void *create(struct output *o, struct builder *b)
 {
 	const struct out_stdout_conf *c = o->conf;
-	return event_printer_make(c->common.section, builder_report(b));
+	return event_printer_make(c->common.section, builder_rules(b), builder_report(b));
 }
 
 static void emit(struct output *o, struct ingest *in, const struct batch *b)

@@ -143,7 +143,6 @@ void builder_source(struct builder *b, const struct conf_section *section)
 	if (!p)
 		return;
 	struct source *s = mem_zalloc(sizeof *s);
-	size_t errors = b->report->errors;
 	s->plugin = p;
 	s->conf = conf_make(p->schema, section, b->rules, b->report);
 	const struct conf_common *c = s->conf;
@@ -155,8 +154,7 @@ void builder_source(struct builder *b, const struct conf_section *section)
 	s->error_router = pipeline_router(b->pipeline, "@ERROR", worker);
 	s->home = b->pipeline;
 	count_source(b, s);
-	if (b->report->errors == errors)
-		s->self = p->input->create(s, b);
+	s->self = p->input->create(s, b);
 }
 
 static void count_output(struct builder *b, struct output *o)
@@ -177,14 +175,12 @@ struct output *builder_output(struct builder *b, const struct conf_section *sect
 	if (!p)
 		return NULL;
 	struct output *o = mem_zalloc(sizeof *o);
-	size_t errors = b->report->errors;
 	o->plugin = p;
 	o->conf = conf_make(p->schema, section, b->rules, b->report);
 	o->id = make_id(b, PLUGIN_OUTPUT, p, o->conf);
 	list_add(b->primary ? &b->pipeline->secondaries : &b->pipeline->outputs, o);
 	count_output(b, o);
-	if (b->report->errors == errors)
-		o->self = p->output->create(o, b);
+	o->self = p->output->create(o, b);
 	return o;
 }
 
@@ -219,7 +215,6 @@ void builder_filter(struct builder *b, const struct conf_section *section)
 	if (!p)
 		return;
 	struct filter *f = mem_zalloc(sizeof *f);
-	size_t errors = b->report->errors;
 	b->pattern = section->arg;
 	f->plugin = p;
 	f->conf = conf_make(p->schema, section, b->rules, b->report);
@@ -230,8 +225,7 @@ void builder_filter(struct builder *b, const struct conf_section *section)
 	f->n.out = metrics_counter(b->metrics, "weir_filter_out_events_total", labels, "Events that went on.");
 	mem_free(labels);
 	add_rule(b, section, f, NULL);
-	if (b->report->errors == errors)
-		f->self = p->filter->create(f, b);
+	f->self = p->filter->create(f, b);
 	b->pattern = "";
 }
 

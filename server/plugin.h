@@ -66,7 +66,10 @@ struct source {
 };
 
 struct input_ops {
-	/* Checks what the table cannot, makes the plugin's own; contacts nobody, opens nothing. NULL: findings were added. */
+	/*
+	 * Checks what the table cannot, makes the plugin's own; contacts nobody, opens nothing. NULL: findings were added. It runs (for outputs and filters too)
+	 * whatever the table has found, so that all findings come in one run: what was wrong has its default, what is required and missing is nil.
+	 */
 	void *(*create)(struct source *s, struct builder *b);
 	void (*destroy)(void *self); /* NULL is allowed */
 	/* Opens sockets and begins. */

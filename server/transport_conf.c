@@ -160,17 +160,8 @@ static void check_version(const struct transport_conf *c, const char *param, con
 			"'%s' is no TLS version for %s: TLSv1_1, TLSv1_2 or TLSv1_3", value, param);
 }
 
-static void check(void *conf, struct conf_report *r)
+static void check_tls(const struct transport_conf *c, struct conf_report *r)
 {
-	const struct transport_conf *c = conf;
-	const char *protocol = c->common.arg;
-	if (*protocol && strcmp(protocol, "tcp") != 0 && strcmp(protocol, "tls") != 0 && strcmp(protocol, "udp") != 0) {
-		conf_report_add(r, CONF_ERROR, c->common.section ? c->common.section->arg_pos : c->common.pos,
-			"valid options are tcp,tls but got %s", protocol);
-		return;
-	}
-	if (!transport_is_tls(c))
-		return;
 	check_version(c, "version", c->version, r);
 	check_version(c, "min_version", c->min_version, r);
 	check_version(c, "max_version", c->max_version, r);
@@ -190,6 +181,19 @@ static void check(void *conf, struct conf_report *r)
 	conf_check_file(c, "ca_path", c->ca_path, CONF_ERROR, r);
 	conf_check_file(c, "ca_cert_path", c->ca_cert_path, CONF_ERROR, r);
 	conf_check_file(c, "ca_private_key_path", c->ca_private_key_path, CONF_ERROR, r);
+}
+
+static void check(void *conf, struct conf_report *r)
+{
+	struct transport_conf *c = conf;
+	const char *protocol = c->common.arg;
+	size_t errors = r->errors;
+	if (transport_is_tls(c))
+		check_tls(c, r);
+	else if (*protocol && strcmp(protocol, "tcp") != 0 && strcmp(protocol, "udp") != 0)
+		conf_report_add(r, CONF_ERROR, c->common.section ? c->common.section->arg_pos : c->common.pos,
+			"valid options are tcp,tls but got %s", protocol);
+	c->wrong = r->errors > errors;
 }
 
 const struct conf_schema transport_conf_schema = {
@@ -389,5 +393,16 @@ SSL_CTX *transport_tls_context(const struct transport_conf *c, struct err *err)
 		SSL_CTX_free(ctx);
 		return NULL;
 	}
+	return ctx;
+}
+
+SSL_CTX *transport_tls_make(const struct transport_conf *c, struct conf_report *report)
+{
+	struct err err;
+	if (!transport_is_tls(c) || c->wrong)
+		return NULL;
+	SSL_CTX *ctx = transport_tls_context(c, &err);
+	if (!ctx)
+		conf_report_add(report, CONF_ERROR, c->common.pos, "%s", err.text);
 	return ctx;
 }

@@ -16,6 +16,7 @@ struct transport_conf {
 	int64_t generate_private_key_length, generate_cert_expiration_ns;
 	char *generate_cert_country, *generate_cert_state, *generate_cert_locality, *generate_cert_common_name;
 	int64_t linger_timeout, receive_buffer_size;
+	bool wrong; /* its check has said why it cannot be used */
 };
 
 extern const struct conf_schema transport_conf_schema;
@@ -29,6 +30,8 @@ bool transport_is_udp(const struct transport_conf *c);
  * SSL_CTX_free.
  */
 SSL_CTX *transport_tls_context(const struct transport_conf *c, struct err *err);
+/* The same while a configuration is read: NULL if it is not TLS, or if findings say why it cannot be. */
+SSL_CTX *transport_tls_make(const struct transport_conf *c, struct conf_report *report);
 
 /* The oldest error of OpenSSL's queue as text, the queue is emptied. */
 const char *tls_error_text(char *out, size_t size);

@@ -221,8 +221,10 @@ static bool take_escape(struct conf_lex *l, struct buf *out)
 static bool take_code_in_string(struct conf_lex *l, struct buf *out, struct conf_lex_value *value)
 {
 	struct conf_expr_result result;
+	size_t errors = l->report->errors;
 	if (!take_code(l, out, &result))
 		return false;
+	value->refused += l->report->errors - errors;
 	value->from_code |= result.outside;
 	value->broken |= result.status == CONF_EXPR_ERROR;
 	/* As in fluentd, one nil makes the whole value nil, and goes before a default. */
@@ -407,6 +409,7 @@ static bool json_code(struct json_reader *r)
 	struct conf_expr_result result;
 	struct conf_pos pos = conf_lex_pos(r->l);
 	struct buf text;
+	size_t errors = r->l->report->errors;
 	buf_init(&text, (size_t)4 << 20);
 	bool ok = take_code(r->l, &text, &result);
 	if (ok && (result.status == CONF_EXPR_NIL || result.status == CONF_EXPR_DEFAULT))
@@ -415,9 +418,10 @@ static bool json_code(struct json_reader *r)
 		r->value->broken = true;
 	if (ok)
 		r->value->from_code |= result.outside;
-	if (ok && conf_json_in_string(&r->json))
+	if (ok && conf_json_in_string(&r->json)) {
+		r->value->refused += r->l->report->errors - errors;
 		ok = feed_code_in_string(r, buf_span(&text));
-	else if (ok && result.status == CONF_EXPR_ERROR)
+	} else if (ok && result.status == CONF_EXPR_ERROR)
 		ok = false;
 	else if (ok)
 		ok = feed_code(r, buf_span(&text), pos);

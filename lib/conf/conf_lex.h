@@ -23,6 +23,7 @@ struct conf_lex_value {
 	struct conf_pos pos;
 	bool from_code; /* embedded code took something from the environment or a file */
 	bool broken;	/* reported; the cursor is at the beginning of a line (or at the end) */
+	size_t refused; /* errors about embedded code that has its end: what stands around it is what was meant */
 };
 
 struct conf_pos conf_lex_pos(const struct conf_lex *l);

@@ -288,6 +288,7 @@ static void add_pair(struct parser *p, const char *name, struct conf_pos name_po
 	pair->broken = value->broken || !ok;
 	pair->name_pos = name_pos;
 	pair->value_pos = value->pos;
+	conf_reader_refused(p->reader, pair, value);
 	if (value->kind == CONF_VALUE_BARE && ok)
 		warn_of_traps(p, name, pair->value, value->pos);
 }

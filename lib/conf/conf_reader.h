@@ -30,6 +30,7 @@ struct conf_reader {
 	struct conf_file_id *seen; /* all files read; mem_free */
 	size_t seen_n, bytes;
 	bool main_is_yaml; /* whatever its name */
+	size_t in_values;  /* errors that leave all but a parameter's value readable */
 };
 
 /* A section that is being read, with the ends of its lists. */
@@ -48,6 +49,9 @@ bool conf_cursor_open(struct conf_reader *r, struct conf_cursor *c, struct span 
 
 /* Appends a parameter, strings copied; the caller fills in the rest of the pair. */
 struct conf_pair *conf_cursor_add(struct conf_reader *r, struct conf_cursor *c, struct span name, struct span value);
+
+/* Notes the errors about code in the value of a pair that was added. Where that says what the section is, nothing of it can be judged. */
+void conf_reader_refused(struct conf_reader *r, const struct conf_pair *pair, const struct conf_lex_value *value);
 
 /* Reads fluentd's v1 syntax into c. `file` lives as long as the tree. */
 void conf_parse(struct conf_reader *r, struct conf_cursor *c, const char *file, struct span text);

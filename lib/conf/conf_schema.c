@@ -342,7 +342,7 @@ static char *common_value(struct maker *m, const char *name)
 			conf_report_add(m->report, CONF_WARNING, p->name_pos,
 				"'%s' is deprecated parameter name. use '%s' instead.", p->name, name);
 	}
-	return p && p->kind != CONF_VALUE_NIL ? mem_strdup(p->value) : NULL;
+	return p && p->kind != CONF_VALUE_NIL && !p->broken ? mem_strdup(p->value) : NULL;
 }
 
 static void check_log_level(struct maker *m, const char *name)

@@ -6,6 +6,7 @@
 struct conf_tree {
 	struct conf_arena arena;
 	struct conf_section root;
+	bool whole;
 };
 
 /* ---- building ---- */
@@ -45,6 +46,13 @@ struct conf_pair *conf_cursor_add(struct conf_reader *r, struct conf_cursor *c, 
 	*c->pair_end = p;
 	c->pair_end = &p->next;
 	return p;
+}
+
+void conf_reader_refused(struct conf_reader *r, const struct conf_pair *pair, const struct conf_lex_value *value)
+{
+	const char *name = pair->name + (pair->name[0] == '@');
+	if (strcmp(name, "type") != 0 && strcmp(name, "format") != 0)
+		r->in_values += value->refused;
 }
 
 /* ---- reading ---- */
@@ -92,6 +100,7 @@ struct conf_tree *conf_tree_read(const struct conf_source *source, struct conf_r
 		.main_is_yaml = source->yaml,
 	};
 	struct conf_cursor root;
+	size_t errors = report->errors;
 	conf_cursor_init(&root, &t->root);
 	if (source->path)
 		conf_include_file(&r, &root, source->path, (struct conf_pos){0});
@@ -101,6 +110,7 @@ struct conf_tree *conf_tree_read(const struct conf_source *source, struct conf_r
 	if (dir && *dir)
 		conf_include_dir(&r, &root, dir);
 	mem_free(r.seen);
+	t->whole = report->errors - errors == r.in_values;
 	return t;
 }
 
@@ -110,6 +120,7 @@ struct conf_tree *conf_tree_read_text(
 	struct conf_tree *t = tree_new();
 	struct conf_reader r = {.arena = &t->arena, .report = report, .env = *env};
 	struct conf_cursor root;
+	size_t errors = report->errors;
 	conf_cursor_init(&root, &t->root);
 	name = conf_arena_copy(&t->arena, name, strlen(name));
 	if (strstr(name, ".yaml"))
@@ -117,6 +128,7 @@ struct conf_tree *conf_tree_read_text(
 	else
 		conf_parse(&r, &root, name, text);
 	mem_free(r.seen);
+	t->whole = report->errors - errors == r.in_values;
 	return t;
 }
 
@@ -131,6 +143,11 @@ void conf_tree_free(struct conf_tree *t)
 const struct conf_section *conf_tree_root(const struct conf_tree *t)
 {
 	return &t->root;
+}
+
+bool conf_tree_is_whole(const struct conf_tree *t)
+{
+	return t->whole;
 }
 
 const struct conf_pair *conf_section_get(const struct conf_section *s, const char *name)

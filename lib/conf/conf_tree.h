@@ -56,6 +56,8 @@ struct conf_source {
 struct conf_tree *conf_tree_read(const struct conf_source *source, struct conf_report *report);
 void conf_tree_free(struct conf_tree *t);
 const struct conf_section *conf_tree_root(const struct conf_tree *t);
+/* Whether all mistakes that were found are in values of parameters; else what else would be said of the tree follows from those. */
+bool conf_tree_is_whole(const struct conf_tree *t);
 
 /* The last pair of that name, NULL if there is none (or it is CONF_VALUE_DEFAULT). */
 const struct conf_pair *conf_section_get(const struct conf_section *s, const char *name);

@@ -216,6 +216,7 @@ static void put_json_scalar(struct yaml *y, const yaml_node_t *n, struct buf *ou
 		put_json_text(buf_span(&text), out);
 		value->from_code |= v.from_code;
 		value->broken |= v.broken;
+		value->refused += v.refused;
 		buf_free(&text);
 	} else if (is_null(n)) {
 		buf_put_str(out, "null");
@@ -316,6 +317,7 @@ static void add_pair(
 	pair->broken = value.broken || text.failed;
 	pair->name_pos = pos_of(y, key);
 	pair->value_pos = pos_of(y, n);
+	conf_reader_refused(y->reader, pair, &value);
 	buf_free(&text);
 }
 
