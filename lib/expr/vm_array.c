@@ -441,35 +441,17 @@ VM_METHOD(replace)
 	return vm_set(out, self);
 }
 
-/* name! is name, whose result takes the array's place; nil if it has the same length and `nil_if_same`. */
-static bool in_place(struct expr_vm *x, unsigned method, const struct value *self, const struct value *args, unsigned n,
-	const struct expr_block *b, bool nil_if_same, struct value *out)
-{
-	struct value made;
-	if (!vm_call(x, method, self, args, n, b, &made))
-		return false;
-	bool same = made.array->n == self->array->n;
-	*self->array = *made.array;
-	return nil_if_same && same ? vm_set_nil(out) : vm_set(out, self);
-}
-
-#define IN_PLACE(name, of, nil_if_same)                                     \
-	VM_METHOD(name)                                                     \
-	{                                                                   \
-		return in_place(x, of, self, args, n, b, nil_if_same, out); \
-	}
-
-IN_PLACE(map_x, M_MAP, false)
-IN_PLACE(select_x, M_SELECT, true)
-IN_PLACE(keep_if, M_SELECT, false)
-IN_PLACE(reject_x, M_REJECT, true)
-IN_PLACE(delete_if, M_REJECT, false)
-IN_PLACE(compact_x, M_COMPACT, true)
-IN_PLACE(uniq_x, M_UNIQ, true)
-IN_PLACE(flatten_x, M_FLATTEN, true)
-IN_PLACE(sort_x, M_SORT, false)
-IN_PLACE(sort_by_x, M_SORT_BY, false)
-IN_PLACE(reverse_x, M_REVERSE, false)
+VM_IN_PLACE(map_x, M_MAP, false)
+VM_IN_PLACE(select_x, M_SELECT, true)
+VM_IN_PLACE(keep_if, M_SELECT, false)
+VM_IN_PLACE(reject_x, M_REJECT, true)
+VM_IN_PLACE(delete_if, M_REJECT, false)
+VM_IN_PLACE(compact_x, M_COMPACT, true)
+VM_IN_PLACE(uniq_x, M_UNIQ, true)
+VM_IN_PLACE(flatten_x, M_FLATTEN, true)
+VM_IN_PLACE(sort_x, M_SORT, false)
+VM_IN_PLACE(sort_by_x, M_SORT_BY, false)
+VM_IN_PLACE(reverse_x, M_REVERSE, false)
 
 VM_METHOD(slice_x)
 {

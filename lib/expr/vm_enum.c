@@ -29,28 +29,28 @@ bool vm_enum_start(struct expr_vm *x, const struct value *of, struct vm_iter *it
 	return true;
 }
 
-bool vm_enum_next(struct expr_vm *x, struct vm_iter *it, bool *more)
+bool vm_enum_next(struct expr_vm *x, struct vm_iter *it)
 {
-	*more = false;
 	if (!vm_step(x, 1))
 		return false;
 	if (it->of->type == VALUE_RANGE) {
-		*more = it->left != 0;
+		it->done = it->left == 0;
 		it->item[0] = value_int(it->next);
-		it->next += it->left-- > 1;
-		return true;
+		it->next += it->left > 1;
+		it->left -= !it->done;
+		return !it->done;
 	}
 	if (it->of->type == VALUE_ARRAY) {
 		struct value_array *array = it->of->array;
-		*more = it->at < it->end && it->at < array->n;
-		return !*more || vm_fetch(x, &array->v[it->at++], &it->item[0]);
+		it->done = it->at >= it->end || it->at >= array->n;
+		return !it->done && vm_fetch(x, &array->v[it->at++], &it->item[0]);
 	}
 	struct value_map *m = it->of->map;
 	while (it->at < it->end && m->v[it->at].key.type == VALUE_NONE)
 		it->at++;
-	*more = it->at < it->end;
-	if (!*more)
-		return true;
+	it->done = it->at >= it->end;
+	if (it->done)
+		return false;
 	it->item[0] = m->v[it->at].key;
 	return vm_fetch(x, &m->v[it->at++].value, &it->item[1]);
 }
@@ -71,16 +71,12 @@ bool vm_enum_to_array(struct expr_vm *x, const struct value *of, struct value *o
 {
 	struct vm_iter it;
 	struct value list, v;
-	bool more;
 	if (!vm_new_array(x, &list) || !vm_enum_start(x, of, &it))
 		return false;
-	while (vm_enum_next(x, &it, &more)) {
-		if (!more)
-			return vm_set(out, &list);
+	while (vm_enum_next(x, &it))
 		if (!vm_enum_item(x, &it, &v) || !vm_push(x, &list, &v))
 			return false;
-	}
-	return false;
+	return it.done && vm_set(out, &list);
 }
 
 bool vm_enum_check_key(struct expr_vm *x, const struct value *key)
@@ -93,6 +89,23 @@ bool vm_enum_check_key(struct expr_vm *x, const struct value *key)
 bool vm_enum_need_block(struct expr_vm *x, const struct expr_block *b)
 {
 	return b || vm_raise(x, MODULE_ARGUMENT_ERROR, "a block is needed here: weir has no enumerators");
+}
+
+bool vm_enum_in_place(struct expr_vm *x, unsigned method, const struct value *self, const struct value *args,
+	unsigned n, const struct expr_block *b, bool nil_if_same, struct value *out)
+{
+	struct value made;
+	bool same;
+	if (!vm_call(x, method, self, args, n, b, &made))
+		return false;
+	if (self->type == VALUE_MAP) {
+		same = made.map->live == self->map->live;
+		*self->map = *made.map;
+	} else {
+		same = made.array->n == self->array->n;
+		*self->array = *made.array;
+	}
+	return nil_if_same && same ? vm_set_nil(out) : vm_set(out, self);
 }
 
 /* ---- to arrays ---------------------------------------------------------------------------------------------------- */
@@ -119,14 +132,11 @@ static bool collect(
 {
 	struct vm_iter it;
 	struct value list, v;
-	bool more;
 	if (!b)
 		return vm_enum_to_array(x, self, out);
 	if (!vm_new_array(x, &list) || !vm_enum_start(x, self, &it))
 		return false;
-	while (vm_enum_next(x, &it, &more)) {
-		if (!more)
-			return vm_set(out, &list);
+	while (vm_enum_next(x, &it)) {
 		if (!vm_enum_block(x, &it, b, &v))
 			return false;
 		if (how == COLLECT_TRUE && !vm_is_true(&v))
@@ -134,7 +144,7 @@ static bool collect(
 		if (how == COLLECT_FLAT ? !push_flat(x, &list, &v) : !vm_push(x, &list, &v))
 			return false;
 	}
-	return false;
+	return it.done && vm_set(out, &list);
 }
 
 VM_METHOD(map)
@@ -158,18 +168,15 @@ static bool choose(
 {
 	struct vm_iter it;
 	struct value list, v;
-	bool more;
 	if (!vm_enum_need_block(x, b) || !vm_new_array(x, &list) || !vm_enum_start(x, self, &it))
 		return false;
-	while (vm_enum_next(x, &it, &more)) {
-		if (!more)
-			return vm_set(out, &list);
+	while (vm_enum_next(x, &it)) {
 		if (!vm_enum_block(x, &it, b, &v))
 			return false;
 		if (vm_is_true(&v) == wanted && (!vm_enum_item(x, &it, &v) || !vm_push(x, &list, &v)))
 			return false;
 	}
-	return false;
+	return it.done && vm_set(out, &list);
 }
 
 VM_METHOD(select)
@@ -193,12 +200,10 @@ static bool take_or_drop(
 {
 	struct vm_iter it;
 	struct value list, v;
-	bool more, dropping = true;
+	bool dropping = true;
 	if (!vm_enum_need_block(x, b) || !vm_new_array(x, &list) || !vm_enum_start(x, self, &it))
 		return false;
-	while (vm_enum_next(x, &it, &more)) {
-		if (!more)
-			return vm_set(out, &list);
+	while (vm_enum_next(x, &it)) {
 		if (dropping && !vm_enum_block(x, &it, b, &v))
 			return false;
 		dropping = dropping && vm_is_true(&v);
@@ -207,7 +212,7 @@ static bool take_or_drop(
 		if (take == dropping && (!vm_enum_item(x, &it, &v) || !vm_push(x, &list, &v)))
 			return false;
 	}
-	return false;
+	return it.done && vm_set(out, &list);
 }
 
 VM_METHOD(take_while)
@@ -224,20 +229,14 @@ static bool first_ones(struct expr_vm *x, const struct value *self, int64_t coun
 {
 	struct vm_iter it;
 	struct value list, v;
-	bool more = true;
 	if (count < 0)
 		return vm_raise(x, MODULE_ARGUMENT_ERROR, "attempt to take negative size");
 	if (!vm_new_array(x, &list) || !vm_enum_start(x, self, &it))
 		return false;
-	for (; count; count--) {
-		if (!vm_enum_next(x, &it, &more))
-			return false;
-		if (!more)
-			break;
+	for (; count && vm_enum_next(x, &it); count--)
 		if (!vm_enum_item(x, &it, &v) || !vm_push(x, &list, &v))
 			return false;
-	}
-	return vm_set(out, &list);
+	return (!count || it.done) && vm_set(out, &list);
 }
 
 VM_METHOD(take)
@@ -335,12 +334,10 @@ VM_METHOD(uniq)
 {
 	struct vm_iter it;
 	struct value list, keys, set, v, key;
-	bool more, seen;
+	bool seen;
 	if (!vm_new_array(x, &list) || !vm_new_array(x, &keys) || !vm_new_hash(x, &set) || !vm_enum_start(x, self, &it))
 		return false;
-	while (vm_enum_next(x, &it, &more)) {
-		if (!more)
-			return vm_set(out, &list);
+	while (vm_enum_next(x, &it)) {
 		if (!vm_enum_item(x, &it, &v))
 			return false;
 		key = v;
@@ -357,7 +354,7 @@ VM_METHOD(uniq)
 		if (!seen && !vm_push(x, &list, &v))
 			return false;
 	}
-	return false;
+	return it.done && vm_set(out, &list);
 }
 
 /* ---- each --------------------------------------------------------------------------------------------------------- */
@@ -367,18 +364,14 @@ VM_METHOD(each)
 	struct vm_iter it;
 	struct value ignored;
 	const struct value copy = *self;
-	bool more;
 	if (!b)
 		return vm_set(out, self);
 	if (!vm_enum_start(x, &copy, &it))
 		return false;
-	while (vm_enum_next(x, &it, &more)) {
-		if (!more)
-			return vm_set(out, &copy);
+	while (vm_enum_next(x, &it))
 		if (!vm_enum_block(x, &it, b, &ignored))
 			return false;
-	}
-	return false;
+	return it.done && vm_set(out, &copy);
 }
 
 /* The block with the element and its number, from `first` on; `map` collects what it gives. */
@@ -389,12 +382,9 @@ static bool with_index(struct expr_vm *x, const struct value *self, const struct
 	const struct value copy = *self;
 	struct value list, pair[2], v;
 	int64_t first = 0;
-	bool more;
 	if ((n && !vm_want_int(x, &args[0], &first)) || !vm_new_array(x, &list) || !vm_enum_start(x, &copy, &it))
 		return false;
-	for (int64_t i = first; vm_enum_next(x, &it, &more); i++) {
-		if (!more)
-			return vm_set(out, b && !map_it ? &copy : &list);
+	for (int64_t i = first; vm_enum_next(x, &it); i++) {
 		pair[1] = value_int(i);
 		if (!vm_enum_item(x, &it, &pair[0]))
 			return false;
@@ -403,7 +393,7 @@ static bool with_index(struct expr_vm *x, const struct value *self, const struct
 		if ((map_it || !b) && !vm_push(x, &list, &v))
 			return false;
 	}
-	return false;
+	return it.done && vm_set(out, b && !map_it ? &copy : &list);
 }
 
 VM_METHOD(each_with_index)
@@ -420,16 +410,12 @@ VM_METHOD(each_with_object)
 {
 	struct vm_iter it;
 	struct value pair[2] = {value_nil(), args[0]}, ignored;
-	bool more;
 	if (!vm_enum_need_block(x, b) || !vm_keep(x, &pair[1]) || !vm_enum_start(x, self, &it))
 		return false;
-	while (vm_enum_next(x, &it, &more)) {
-		if (!more)
-			return vm_set(out, &pair[1]);
+	while (vm_enum_next(x, &it))
 		if (!vm_enum_item(x, &it, &pair[0]) || !vm_block(x, b, pair, 2, &ignored))
 			return false;
-	}
-	return false;
+	return it.done && vm_set(out, &pair[1]);
 }
 
 VM_METHOD(reverse_each)

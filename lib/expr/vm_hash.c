@@ -69,39 +69,33 @@ VM_METHOD(has_key)
 	return vm_set_bool(out, value_map_find(&x->arena, self->map, &args[0]) != NULL);
 }
 
+static bool find_value(
+	struct expr_vm *x, const struct value *self, const struct value *wanted, struct value *key, bool *found)
+{
+	struct vm_iter it;
+	*found = false;
+	if (!vm_enum_start(x, self, &it))
+		return false;
+	while (!*found && vm_enum_next(x, &it))
+		if (!vm_equal(x, &it.item[1], wanted, found))
+			return false;
+	*key = it.item[0];
+	return *found || it.done;
+}
+
 /* The key of a value, nil if there is none. */
 VM_METHOD(key_of)
 {
-	struct vm_iter it;
-	bool more, equal;
-	if (!vm_enum_start(x, self, &it))
-		return false;
-	while (vm_enum_next(x, &it, &more)) {
-		if (!more)
-			return vm_set_nil(out);
-		if (!vm_equal(x, &it.item[1], &args[0], &equal))
-			return false;
-		if (equal)
-			return vm_set(out, &it.item[0]);
-	}
-	return false;
+	struct value key;
+	bool found;
+	return find_value(x, self, &args[0], &key, &found) && (found ? vm_set(out, &key) : vm_set_nil(out));
 }
 
 VM_METHOD(has_value)
 {
-	struct vm_iter it;
-	bool more, equal;
-	if (!vm_enum_start(x, self, &it))
-		return false;
-	while (vm_enum_next(x, &it, &more)) {
-		if (!more)
-			return vm_set_bool(out, false);
-		if (!vm_equal(x, &it.item[1], &args[0], &equal))
-			return false;
-		if (equal)
-			return vm_set_bool(out, true);
-	}
-	return false;
+	struct value key;
+	bool found;
+	return find_value(x, self, &args[0], &key, &found) && vm_set_bool(out, found);
 }
 
 /* Keys (0) or values (1). */
@@ -109,16 +103,12 @@ static bool column(struct expr_vm *x, const struct value *self, unsigned which, 
 {
 	struct vm_iter it;
 	struct value list;
-	bool more;
 	if (!vm_new_array(x, &list) || !vm_enum_start(x, self, &it))
 		return false;
-	while (vm_enum_next(x, &it, &more)) {
-		if (!more)
-			return vm_set(out, &list);
+	while (vm_enum_next(x, &it))
 		if (!vm_push(x, &list, &it.item[which]))
 			return false;
-	}
-	return false;
+	return it.done && vm_set(out, &list);
 }
 
 VM_METHOD(keys)
@@ -167,16 +157,12 @@ static bool each_of(
 	struct vm_iter it;
 	const struct value copy = *self;
 	struct value ignored;
-	bool more;
 	if (!vm_enum_need_block(x, b) || !vm_enum_start(x, &copy, &it))
 		return false;
-	while (vm_enum_next(x, &it, &more)) {
-		if (!more)
-			return vm_set(out, &copy);
+	while (vm_enum_next(x, &it))
 		if (!vm_block_one(x, b, &it.item[which], &ignored))
 			return false;
-	}
-	return false;
+	return it.done && vm_set(out, &copy);
 }
 
 VM_METHOD(each_key)
@@ -197,18 +183,15 @@ static bool choose(
 {
 	struct vm_iter it;
 	struct value hash, v;
-	bool more;
 	if (!vm_enum_need_block(x, b) || !vm_new_hash(x, &hash) || !vm_enum_start(x, self, &it))
 		return false;
-	while (vm_enum_next(x, &it, &more)) {
-		if (!more)
-			return vm_set(out, &hash);
+	while (vm_enum_next(x, &it)) {
 		if (!vm_block_pair(x, b, &it.item[0], &it.item[1], &v))
 			return false;
 		if (vm_is_true(&v) == wanted && !vm_put(x, &hash, &it.item[0], &it.item[1]))
 			return false;
 	}
-	return false;
+	return it.done && vm_set(out, &hash);
 }
 
 VM_METHOD(select)
@@ -225,16 +208,12 @@ VM_METHOD(compact)
 {
 	struct vm_iter it;
 	struct value hash;
-	bool more;
 	if (!vm_new_hash(x, &hash) || !vm_enum_start(x, self, &it))
 		return false;
-	while (vm_enum_next(x, &it, &more)) {
-		if (!more)
-			return vm_set(out, &hash);
+	while (vm_enum_next(x, &it))
 		if (it.item[1].type != VALUE_NIL && !vm_put(x, &hash, &it.item[0], &it.item[1]))
 			return false;
-	}
-	return false;
+	return it.done && vm_set(out, &hash);
 }
 
 VM_METHOD(slice)
@@ -264,13 +243,11 @@ VM_METHOD(except)
 static bool merge_one(struct expr_vm *x, struct value *into, const struct value *from, const struct expr_block *b)
 {
 	struct vm_iter it;
-	bool more, there;
+	bool there;
 	if (!want_hash(x, from) || !vm_enum_start(x, from, &it))
 		return false;
-	while (vm_enum_next(x, &it, &more)) {
+	while (vm_enum_next(x, &it)) {
 		struct value args[3] = {it.item[0], value_nil(), it.item[1]}, v = it.item[1];
-		if (!more)
-			return true;
 		if (b && !look(x, into, &it.item[0], &args[1], &there))
 			return false;
 		if (b && there && !vm_block(x, b, args, 3, &v))
@@ -278,7 +255,7 @@ static bool merge_one(struct expr_vm *x, struct value *into, const struct value 
 		if (!vm_put(x, into, &it.item[0], &v))
 			return false;
 	}
-	return false;
+	return it.done;
 }
 
 VM_METHOD(merge)
@@ -319,48 +296,36 @@ VM_METHOD(transform_keys)
 {
 	struct vm_iter it;
 	struct value hash, key;
-	bool more;
 	if (!vm_new_hash(x, &hash) || !vm_enum_start(x, self, &it))
 		return false;
-	while (vm_enum_next(x, &it, &more)) {
-		if (!more)
-			return vm_set(out, &hash);
+	while (vm_enum_next(x, &it))
 		if (!new_key(x, args, n, b, &it.item[0], &key) || !vm_put(x, &hash, &key, &it.item[1]))
 			return false;
-	}
-	return false;
+	return it.done && vm_set(out, &hash);
 }
 
 VM_METHOD(transform_values)
 {
 	struct vm_iter it;
 	struct value hash, v;
-	bool more;
 	if (!vm_enum_need_block(x, b) || !vm_new_hash(x, &hash) || !vm_enum_start(x, self, &it))
 		return false;
-	while (vm_enum_next(x, &it, &more)) {
-		if (!more)
-			return vm_set(out, &hash);
+	while (vm_enum_next(x, &it))
 		if (!vm_block_one(x, b, &it.item[1], &v) || !vm_put(x, &hash, &it.item[0], &v))
 			return false;
-	}
-	return false;
+	return it.done && vm_set(out, &hash);
 }
 
 VM_METHOD(invert)
 {
 	struct vm_iter it;
 	struct value hash;
-	bool more;
 	if (!vm_new_hash(x, &hash) || !vm_enum_start(x, self, &it))
 		return false;
-	while (vm_enum_next(x, &it, &more)) {
-		if (!more)
-			return vm_set(out, &hash);
+	while (vm_enum_next(x, &it))
 		if (!vm_enum_check_key(x, &it.item[1]) || !vm_put(x, &hash, &it.item[1], &it.item[0]))
 			return false;
-	}
-	return false;
+	return it.done && vm_set(out, &hash);
 }
 
 VM_METHOD(to_h)
@@ -403,30 +368,13 @@ VM_METHOD(replace)
 	return vm_set(out, self);
 }
 
-static bool in_place(struct expr_vm *x, unsigned method, const struct value *self, const struct value *args, unsigned n,
-	const struct expr_block *b, bool nil_if_same, struct value *out)
-{
-	struct value made;
-	if (!vm_call(x, method, self, args, n, b, &made))
-		return false;
-	bool same = made.map->live == self->map->live;
-	*self->map = *made.map;
-	return nil_if_same && same ? vm_set_nil(out) : vm_set(out, self);
-}
-
-#define IN_PLACE(name, of, nil_if_same)                                     \
-	VM_METHOD(name)                                                     \
-	{                                                                   \
-		return in_place(x, of, self, args, n, b, nil_if_same, out); \
-	}
-
-IN_PLACE(select_x, M_SELECT, true)
-IN_PLACE(keep_if, M_SELECT, false)
-IN_PLACE(reject_x, M_REJECT, true)
-IN_PLACE(delete_if, M_REJECT, false)
-IN_PLACE(compact_x, M_COMPACT, true)
-IN_PLACE(transform_keys_x, M_TRANSFORM_KEYS, false)
-IN_PLACE(transform_values_x, M_TRANSFORM_VALUES, false)
+VM_IN_PLACE(select_x, M_SELECT, true)
+VM_IN_PLACE(keep_if, M_SELECT, false)
+VM_IN_PLACE(reject_x, M_REJECT, true)
+VM_IN_PLACE(delete_if, M_REJECT, false)
+VM_IN_PLACE(compact_x, M_COMPACT, true)
+VM_IN_PLACE(transform_keys_x, M_TRANSFORM_KEYS, false)
+VM_IN_PLACE(transform_values_x, M_TRANSFORM_VALUES, false)
 
 const struct expr_method vm_hash_methods[M_COUNT_OF_METHODS] = {
 	[M_INDEX] = {get, 1, 1},

@@ -9,15 +9,11 @@ static bool count_where(struct expr_vm *x, const struct value *self, const struc
 {
 	struct vm_iter it;
 	struct value v;
-	bool more, yes;
+	bool yes;
 	*count = 0;
 	if (!vm_enum_start(x, self, &it))
 		return false;
-	while (*count < enough) {
-		if (!vm_enum_next(x, &it, &more))
-			return false;
-		if (!more)
-			break;
+	while (*count < enough && vm_enum_next(x, &it)) {
 		if (n) {
 			if (!vm_enum_item(x, &it, &v) || !vm_case_equal(x, &args[0], &v, &yes))
 				return false;
@@ -30,7 +26,7 @@ static bool count_where(struct expr_vm *x, const struct value *self, const struc
 		}
 		*count += yes == wanted;
 	}
-	return true;
+	return *count >= enough || it.done;
 }
 
 VM_METHOD(any)
@@ -61,52 +57,44 @@ VM_METHOD(count)
 {
 	struct vm_iter it;
 	struct value v;
-	uint64_t count;
-	bool more = true, equal;
+	uint64_t count = 0;
+	bool equal;
 	if (n == 0 && b)
 		return count_where(x, self, args, 0, b, true, UINT64_MAX, &count) && vm_set_int(out, (int64_t)count);
 	if (!vm_enum_start(x, self, &it))
 		return false;
-	for (count = 0;;) {
-		if (!vm_enum_next(x, &it, &more))
-			return false;
-		if (!more)
-			return vm_set_int(out, (int64_t)count);
+	while (vm_enum_next(x, &it)) {
 		equal = true;
 		if (n && (!vm_enum_item(x, &it, &v) || !vm_equal(x, &v, &args[0], &equal)))
 			return false;
 		count += equal;
 	}
+	return it.done && vm_set_int(out, (int64_t)count);
 }
 
 VM_METHOD(find)
 {
 	struct vm_iter it;
 	struct value v;
-	bool more;
 	if (!vm_enum_need_block(x, b) || !vm_enum_start(x, self, &it))
 		return false;
-	while (vm_enum_next(x, &it, &more)) {
-		if (!more)
-			return vm_set_nil(out);
+	while (vm_enum_next(x, &it)) {
 		if (!vm_enum_block(x, &it, b, &v))
 			return false;
 		if (vm_is_true(&v))
 			return vm_enum_item(x, &it, out);
 	}
-	return false;
+	return it.done && vm_set_nil(out);
 }
 
 VM_METHOD(find_index)
 {
 	struct vm_iter it;
 	struct value v;
-	bool more, yes;
+	bool yes;
 	if ((!n && !vm_enum_need_block(x, b)) || !vm_enum_start(x, self, &it))
 		return false;
-	for (int64_t i = 0; vm_enum_next(x, &it, &more); i++) {
-		if (!more)
-			return vm_set_nil(out);
+	for (int64_t i = 0; vm_enum_next(x, &it); i++) {
 		if (n) {
 			if (!vm_enum_item(x, &it, &v) || !vm_equal(x, &v, &args[0], &yes))
 				return false;
@@ -118,7 +106,7 @@ VM_METHOD(find_index)
 		if (yes)
 			return vm_set_int(out, i);
 	}
-	return false;
+	return it.done && vm_set_nil(out);
 }
 
 VM_METHOD(include)
@@ -132,7 +120,7 @@ VM_METHOD(inject)
 {
 	struct vm_iter it;
 	struct value pair[2] = {value_nil(), value_nil()};
-	bool more, have = false;
+	bool have = false;
 	int symbol = -1;
 	if (n && !b) {
 		struct span name = args[n - 1].type == VALUE_SYM || value_is_str(&args[n - 1])
@@ -151,9 +139,7 @@ VM_METHOD(inject)
 	}
 	if (!vm_enum_start(x, self, &it))
 		return false;
-	while (vm_enum_next(x, &it, &more)) {
-		if (!more)
-			return vm_set(out, &pair[0]);
+	while (vm_enum_next(x, &it)) {
 		if (!vm_enum_item(x, &it, &pair[1]))
 			return false;
 		if (!have)
@@ -163,7 +149,7 @@ VM_METHOD(inject)
 			return false;
 		have = true;
 	}
-	return false;
+	return it.done && vm_set(out, &pair[0]);
 }
 
 /* As Ruby's sum does it, floats are added with a correction (Kahan and Babuska). */
@@ -186,17 +172,12 @@ VM_METHOD(sum)
 	struct vm_iter it;
 	struct value total = n ? args[0] : value_int(0), v;
 	struct sum floats = {0};
-	bool more, is_float = total.type == VALUE_FLOAT;
+	bool is_float = total.type == VALUE_FLOAT;
 	if (is_float)
 		floats.total = total.d;
 	if (!vm_enum_start(x, self, &it))
 		return false;
-	while (vm_enum_next(x, &it, &more)) {
-		if (!more) {
-			if (is_float)
-				total = value_float(floats.total + floats.rest);
-			return vm_set(out, &total);
-		}
+	while (vm_enum_next(x, &it)) {
 		if (b ? !vm_enum_block(x, &it, b, &v) : !vm_enum_item(x, &it, &v))
 			return false;
 		if (!is_float && v.type == VALUE_FLOAT && vm_is_number(&total)) {
@@ -212,19 +193,18 @@ VM_METHOD(sum)
 			return false;
 		}
 	}
-	return false;
+	if (is_float)
+		total = value_float(floats.total + floats.rest);
+	return it.done && vm_set(out, &total);
 }
 
 VM_METHOD(group_by)
 {
 	struct vm_iter it;
 	struct value hash, key, v;
-	bool more;
 	if (!vm_enum_need_block(x, b) || !vm_new_hash(x, &hash) || !vm_enum_start(x, self, &it))
 		return false;
-	while (vm_enum_next(x, &it, &more)) {
-		if (!more)
-			return vm_set(out, &hash);
+	while (vm_enum_next(x, &it)) {
 		if (!vm_enum_block(x, &it, b, &key) || !vm_enum_check_key(x, &key) || !vm_enum_item(x, &it, &v))
 			return false;
 		struct value *place = value_map_put(&x->arena, hash.map, &key);
@@ -233,19 +213,16 @@ VM_METHOD(group_by)
 		if ((place->type == VALUE_NIL && !vm_new_array(x, place)) || !vm_push(x, place, &v))
 			return false;
 	}
-	return false;
+	return it.done && vm_set(out, &hash);
 }
 
 VM_METHOD(tally)
 {
 	struct vm_iter it;
 	struct value hash, v;
-	bool more;
 	if (!vm_new_hash(x, &hash) || !vm_enum_start(x, self, &it))
 		return false;
-	while (vm_enum_next(x, &it, &more)) {
-		if (!more)
-			return vm_set(out, &hash);
+	while (vm_enum_next(x, &it)) {
 		if (!vm_enum_item(x, &it, &v) || !vm_enum_check_key(x, &v))
 			return false;
 		struct value *place = value_map_put(&x->arena, hash.map, &v);
@@ -253,7 +230,7 @@ VM_METHOD(tally)
 			return vm_no_room(x);
 		*place = value_int(place->type == VALUE_INT ? place->i + 1 : 1);
 	}
-	return false;
+	return it.done && vm_set(out, &hash);
 }
 
 /* Pairs to a hash. */
@@ -261,12 +238,9 @@ VM_METHOD(to_h)
 {
 	struct vm_iter it;
 	struct value hash, v, key, value;
-	bool more;
 	if (!vm_new_hash(x, &hash) || !vm_enum_start(x, self, &it))
 		return false;
-	while (vm_enum_next(x, &it, &more)) {
-		if (!more)
-			return vm_set(out, &hash);
+	while (vm_enum_next(x, &it)) {
 		if (b ? !vm_enum_block(x, &it, b, &v) : !vm_enum_item(x, &it, &v))
 			return false;
 		if (v.type != VALUE_ARRAY || v.array->n != 2)
@@ -276,7 +250,7 @@ VM_METHOD(to_h)
 			!vm_enum_check_key(x, &key) || !vm_put(x, &hash, &key, &value))
 			return false;
 	}
-	return false;
+	return it.done && vm_set(out, &hash);
 }
 
 const struct expr_method vm_reduce_methods[M_COUNT_OF_METHODS] = {
