@@ -208,70 +208,108 @@ static void take_umask(struct cmdline *cmd)
 		umask((mode_t)mask);
 }
 
-static void take_option(struct cmdline *cmd, int opt)
+static void take_workers(struct cmdline *cmd)
 {
 	char *end;
+	cmd->workers = strtol(optarg, &end, 10);
+	if (*end || cmd->workers < 1 || cmd->workers > 256)
+		wrong(cmd, "--workers wants a number from 1 to 256, not ", optarg);
+}
+
+static void take_file_type(struct cmdline *cmd)
+{
+	cmd->yaml = strcmp(optarg, "yaml") == 0 || strcmp(optarg, "yml") == 0;
+	if (!cmd->yaml && strcmp(optarg, "v1") != 0 && strcmp(optarg, "guess") != 0)
+		wrong(cmd, "--config-file-type is one of guess, v1, yaml, yml, not ", optarg);
+}
+
+static void take_rotate_age(struct cmdline *cmd)
+{
+	cmd->rotate_age = optarg;
+	if (!system_is_rotate_age(optarg))
+		wrong(cmd, "--log-rotate-age wants a number from 2 to 999, daily, weekly or monthly, not ", optarg);
+}
+
+static void take_rotate_size(struct cmdline *cmd)
+{
 	const char *trap;
+	if (!conf_parse_size(optarg, &cmd->rotate_size, &trap) || cmd->rotate_size < 1024)
+		wrong(cmd, "--log-rotate-size wants a size such as 10m, not ", optarg);
+}
+
+/* False: no option without a value, or one that is not taken. */
+static bool take_flag(struct cmdline *cmd, int opt)
+{
+	switch (opt) {
+	case 'v':
+		cmd->verbosity++;
+		return true;
+	case 'q':
+		cmd->verbosity--;
+		return true;
+	case 'h':
+		cmd->verb = CMD_HELP;
+		return true;
+	case OPT_VERSION:
+		cmd->verb = CMD_VERSION;
+		return true;
+	case OPT_DRY_RUN:
+		cmd->dry_run = true;
+		return true;
+	case OPT_STRICT:
+		cmd->strict = true;
+		return true;
+	case OPT_STRICT_VALUE:
+		cmd->strict_value = true;
+		return true;
+	case OPT_SHOW:
+		cmd->show = true;
+		return true;
+	case OPT_WITHOUT_SOURCE:
+		cmd->without_source = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* False: no option with a value, or one that is not taken. */
+static bool take_value(struct cmdline *cmd, int opt)
+{
 	switch (opt) {
 	case 'c':
 		cmd->config = optarg;
-		break;
+		return true;
 	case 'i':
 		cmd->inline_text = optarg;
-		break;
+		return true;
 	case 'o':
 		cmd->log_path = optarg;
-		break;
-	case 'v':
-		cmd->verbosity++;
-		break;
-	case 'q':
-		cmd->verbosity--;
-		break;
-	case 'h':
-		cmd->verb = CMD_HELP;
-		break;
-	case OPT_VERSION:
-		cmd->verb = CMD_VERSION;
-		break;
-	case OPT_DRY_RUN:
-		cmd->dry_run = true;
-		break;
-	case OPT_STRICT:
-		cmd->strict = true;
-		break;
-	case OPT_STRICT_VALUE:
-		cmd->strict_value = true;
-		break;
-	case OPT_SHOW:
-		cmd->show = true;
-		break;
+		return true;
 	case OPT_WORKERS:
-		cmd->workers = strtol(optarg, &end, 10);
-		if (*end || cmd->workers < 1 || cmd->workers > 256)
-			wrong(cmd, "--workers wants a number from 1 to 256, not ", optarg);
-		break;
-	case OPT_WITHOUT_SOURCE:
-		cmd->without_source = true;
-		break;
+		take_workers(cmd);
+		return true;
 	case OPT_FILE_TYPE:
-		cmd->yaml = strcmp(optarg, "yaml") == 0 || strcmp(optarg, "yml") == 0;
-		if (!cmd->yaml && strcmp(optarg, "v1") != 0 && strcmp(optarg, "guess") != 0)
-			wrong(cmd, "--config-file-type is one of guess, v1, yaml, yml, not ", optarg);
-		break;
+		take_file_type(cmd);
+		return true;
 	case OPT_ROTATE_AGE:
-		cmd->rotate_age = optarg;
-		if (!system_is_rotate_age(optarg))
-			wrong(cmd, "--log-rotate-age wants a number from 2 to 999, daily, weekly or monthly, not ",
-				optarg);
-		break;
+		take_rotate_age(cmd);
+		return true;
 	case OPT_ROTATE_SIZE:
-		if (!conf_parse_size(optarg, &cmd->rotate_size, &trap) || cmd->rotate_size < 1024)
-			wrong(cmd, "--log-rotate-size wants a size such as 10m, not ", optarg);
-		break;
+		take_rotate_size(cmd);
+		return true;
 	case OPT_UMASK:
 		take_umask(cmd);
-		break;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Options of fluentd's that weir refuses, or that mean nothing to it. */
+static void take_other(struct cmdline *cmd, int opt)
+{
+	switch (opt) {
 	case 'p':
 		if (holds_ruby(optarg))
 			wrong(cmd, "-p: Ruby plugins cannot be loaded, and there are some in ", optarg);
@@ -315,7 +353,8 @@ void cmdline_parse(int argc, char **argv, struct cmdline *cmd)
 	opterr = 1;
 	while ((opt = getopt_long(argc, argv, "c:i:o:vqhp:r:I:d:s::g:G:", options, NULL)) != -1 &&
 		cmd->verb != CMD_WRONG)
-		take_option(cmd, opt);
+		if (!take_flag(cmd, opt) && !take_value(cmd, opt))
+			take_other(cmd, opt);
 	if (cmd->verb == CMD_WRONG)
 		return;
 	if (cmd->verb == CMD_HELP_PLUGIN && optind < argc)

@@ -431,7 +431,7 @@ static void section(
 		arg_node->data.sequence.items.top - arg_node->data.sequence.items.start > 1)
 		conf_report_add(y->reader->report, CONF_WARNING, pos_of(y, arg_node),
 			"each of these patterns is taken (fluentd would join them with commas, and match none)");
-	if (memchr(arg.n ? arg.p : (const uint8_t *)"", 0, arg.n))
+	if (arg_node && memchr(arg.n ? arg.p : (const uint8_t *)"", 0, arg.n))
 		error_at(y, arg_node, "a 0 byte is not possible in a section's argument");
 	if (conf_cursor_open(y->reader, c, span_str(name), buf_span(&arg), pos_of(y, key),
 		    pos_of(y, arg_node ? arg_node : key), &child))
