@@ -5,8 +5,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/regexp_engine.h"
 #include "base/utf8.h"
-#include "expr/expr_regexp.h"
 #include "filter_walk.h"
 #include "parse/parser.h"
 #include "pipeline.h"
@@ -132,7 +132,7 @@ static const struct conf_schema schema = {
 struct condition {
 	char *key;
 	struct record_path *path;
-	struct expr_regexp *regexp;
+	regex_t *regexp;
 };
 
 struct conditions {
@@ -182,7 +182,7 @@ static void destroy(void *self)
 		for (size_t i = 0; i < g->conditions[kind].n; i++) {
 			mem_free(g->conditions[kind].v[i].key);
 			record_path_free(g->conditions[kind].v[i].path);
-			expr_regexp_free(g->conditions[kind].v[i].regexp);
+			onig_free(g->conditions[kind].v[i].regexp);
 		}
 		mem_free(g->conditions[kind].v);
 	}
@@ -223,7 +223,7 @@ static void add(struct maker *m, int kind, const struct written *w)
 	made->path = record_path_compile(w->key, &err);
 	if (!made->path)
 		conf_report_add(m->report, CONF_ERROR, w->key_pos, "%s", err.text);
-	made->regexp = expr_regexp_compile(w->source, w->flags, &err);
+	made->regexp = regexp_engine_compile(w->source, w->flags, &err);
 	if (!made->regexp)
 		conf_report_add(m->report, CONF_ERROR, w->pattern_pos, "%s", err.text);
 }
@@ -365,7 +365,7 @@ static enum verdict matches(const struct condition *c, struct span record, struc
 		return RAISED;
 	if (!text_of(room, &v, &text))
 		return GIVEN_UP;
-	switch (expr_regexp_search(c->regexp, text, 0, NULL)) {
+	switch (regexp_engine_search(c->regexp, text, 0, NULL)) {
 	case REGEXP_YES:
 		return YES;
 	case REGEXP_NO:

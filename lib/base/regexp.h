@@ -1,6 +1,6 @@
 /*
  * regexp.h: regular expressions with Ruby's syntax and engine family (Oniguruma), so that patterns written for fluentd
- * run unchanged. Text is UTF-8; `^` and `$` are the ends of lines, as in Ruby.
+ * run unchanged. Text is UTF-8; `^` and `$` are the ends of lines, \d \s \w are ASCII, as in Ruby.
  *
  * Every search has a limit of steps and of memory, so that no pattern hangs on any text. Compiled once, read-only
  * afterwards; any thread.

@@ -7,21 +7,13 @@
 #ifndef WEIR_EXPR_EXPR_REGEXP_H
 #define WEIR_EXPR_EXPR_REGEXP_H
 
-#include "base/err.h"
-#include "base/regexp.h"
-
-#include <oniguruma.h>
-
-struct expr_group {
-	struct span name;
-	int number; /* of the last group with that name */
-};
+#include "base/regexp_engine.h"
 
 struct expr_regexp {
 	regex_t *onig;
 	char *source;
 	unsigned flags; /* regexp.h's */
-	struct expr_group *groups;
+	struct regexp_name *groups;
 	size_t group_count;
 };
 
@@ -29,8 +21,11 @@ struct expr_regexp {
 struct expr_regexp *expr_regexp_compile(struct span source, unsigned flags, struct err *err);
 void expr_regexp_free(struct expr_regexp *r); /* NULL is allowed */
 
-/* Looks in `text`, which must be UTF-8, from offset `from` on; with REGEXP_YES the places are in `region`. */
-enum regexp_result expr_regexp_search(const struct expr_regexp *r, struct span text, size_t from, OnigRegion *region);
+/* The number of the i-th name's group: the last one, if several have it. */
+static inline int expr_regexp_number(const struct expr_regexp *r, size_t i)
+{
+	return r->groups[i].numbers[r->groups[i].count - 1];
+}
 
 /* The number of the group with that name; 0 if there is none. */
 int expr_regexp_group(const struct expr_regexp *r, struct span name);

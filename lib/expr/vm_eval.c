@@ -355,7 +355,7 @@ static bool eval_named(struct expr_vm *x, const struct expr_node *n, struct valu
 	for (unsigned i = 0; i < n->target_count; i++) {
 		struct value v = value_nil();
 		if (out->type != VALUE_NIL)
-			vm_group_value(x->match, n->regexp->groups[i].number, &v);
+			vm_group_value(x->match, expr_regexp_number(n->regexp, i), &v);
 		if (!vm_keep(x, &v))
 			return false;
 		x->vars[n->targets[i].slot] = v;

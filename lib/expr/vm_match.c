@@ -100,7 +100,7 @@ VM_METHOD(md_named)
 		return false;
 	for (size_t i = 0; m->regexp && i < m->regexp->group_count; i++) {
 		const struct value key = value_str(m->regexp->groups[i].name);
-		vm_group_value(m, m->regexp->groups[i].number, &v);
+		vm_group_value(m, expr_regexp_number(m->regexp, i), &v);
 		if (!vm_put(x, &hash, &key, &v))
 			return false;
 	}

@@ -61,7 +61,7 @@ bool vm_search(struct expr_vm *x, const struct expr_regexp *r, struct span text,
 		return vm_no_room(x);
 	if (!check_time(x) || !vm_step(x, 4))
 		return false;
-	switch (expr_regexp_search(r, text, from, x->region)) {
+	switch (regexp_engine_search(r->onig, text, from, x->region)) {
 	case REGEXP_NO:
 		return true;
 	case REGEXP_YES:

@@ -32,6 +32,8 @@ static void test_table(void **state)
 		{"a\\0b", 0, SPAN_LIT("a\0b"), REGEXP_YES},
 		{"(?<y>\\d{4})-\\g<y>", 0, SPAN_LIT("2026-2027"), REGEXP_YES},
 		{"\\h{3}\\p{Alpha}[[:space:]]", 0, SPAN_LIT("0afz\t"), REGEXP_YES},
+		{"\\w|\\d|\\s", 0, SPAN_LIT("\xc3\xa9\xd9\xa1\xc2\xa0"),
+			REGEXP_NO}, /* a letter, a digit, a blank, as Unicode has it */
 		{"(?<=a)b(?!c)", 0, SPAN_LIT("abc abd"), REGEXP_YES},
 		{"(a|aa)+$", 0, SPAN_LIT("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaax"),
 			REGEXP_LIMIT},

@@ -324,6 +324,7 @@ static const struct expr_case value_cases[] = {
 	{"\"hello\".match(/(?<a>h)(?<b>e)/)[:b]", "\"e\""},
 	{"\"hello\".match(/(?<a>h)(?<b>e)/)[\"a\"]", "\"h\""},
 	{"\"hello\".match(/(?<a>h)(?<b>e)/).named_captures", "{\"a\":\"h\",\"b\":\"e\"}"},
+	{"\"a1b\".match(/(?<x>a)(?<y>1)(?<x>b)/).names", "[\"x\",\"y\"]"},
 	{"\"hello\".match(/z/)", "null"},
 	{"\"hello\".match?(/ell/)", "true"},
 	{"\"hello\".match(\"l+\")[0]", "\"ll\""},
