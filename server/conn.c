@@ -8,6 +8,7 @@
 #include "watch.h"
 
 #include <netinet/tcp.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 /* ---- out -------------------------------------------------------------------------------------------------------------- */
@@ -20,7 +21,7 @@ static void half_close(struct conn *c)
 	conn_io_end(c);
 	if (c->eof)
 		conn_gone(c);
-	else
+	else if (!c->patient)
 		c->deadline_ns = clock_mono_ns() + c->group->limits.linger_ns;
 }
 
@@ -175,19 +176,23 @@ void conn_group_each(struct conn_group *g, void (*fn)(struct conn *c, void *arg)
 	}
 }
 
+static void set_keepalive(struct conn *c)
+{
+	int on = 1, idle = 60, interval = 15, count = 4;
+	setsockopt(c->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+	setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+	setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+	setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+}
+
 static void set_socket_options(struct conn *c)
 {
 	const struct conn_limits *l = &c->group->limits;
 	int on = 1;
 	if (c->peer.sa.sa_family != AF_UNIX) {
 		setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-		if (l->keepalive) {
-			int idle = 60, interval = 15, count = 4;
-			setsockopt(c->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-			setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-			setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
-			setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
-		}
+		if (l->keepalive)
+			set_keepalive(c);
 	}
 	if (l->linger_s > 0) {
 		struct linger linger = {.l_onoff = 1, .l_linger = l->linger_s};
@@ -206,6 +211,17 @@ static bool set_up_tls(struct conn *c, SSL_CTX *tls)
 	return true;
 }
 
+/* Three to five quarters of max_age_ns from now; without random numbers, all of it. */
+static int64_t end_of_age(int64_t max_age_ns)
+{
+	uint32_t random;
+	if (!max_age_ns)
+		return 0;
+	if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
+		random = UINT32_MAX / 2;
+	return clock_mono_ns() + (int64_t)((double)max_age_ns * (0.75 + 0.5 * random / UINT32_MAX));
+}
+
 struct conn *conn_new(struct conn_group *g, int fd, const struct peer *peer, SSL_CTX *tls, void *session)
 {
 	struct event_base *base = worker_base(g->worker);
@@ -220,6 +236,7 @@ struct conn *conn_new(struct conn_group *g, int fd, const struct peer *peer, SSL
 		.in_want = 1};
 	c->state = tls ? CONN_HANDSHAKE : CONN_OPEN;
 	c->last_read_ns = clock_mono_ns();
+	c->age_end_ns = end_of_age(g->limits.max_age_ns);
 	const struct watch *watch = ingest_watch(worker_ingest(g->worker));
 	c->sender = sender_open(watch ? watch->senders : NULL, g->id, peer->ip);
 	buf_init(&c->out, 16u << 20);
@@ -291,28 +308,53 @@ void conn_release(struct conn *c)
 	mem_free(c);
 }
 
-void conn_finish(struct conn *c, bool listen)
+static void set_linger(struct conn *c)
 {
-	if (c->state == CONN_GONE || c->state == CONN_CLOSING)
-		return;
+	c->patient = false;
+	c->deadline_ns = clock_mono_ns() + c->group->limits.linger_ns;
+}
+
+static void close_orderly(struct conn *c, bool listen, bool patient)
+{
 	if (c->state == CONN_HANDSHAKE) {
 		conn_gone(c);
 		return;
 	}
 	c->state = CONN_CLOSING;
 	c->listen = listen;
+	c->patient = patient;
 	c->deadline_ns = 0;
-	if (c->paused)
-		conn_resume(c);
+	conn_resume_by(c, PAUSE_ALL);
 	if (c->state == CONN_CLOSING)
 		conn_flush(c);
-	if (c->state == CONN_CLOSING && !c->fin_sent)
-		c->deadline_ns = clock_mono_ns() + c->group->limits.linger_ns;
+	if (c->state == CONN_CLOSING && !c->fin_sent && !patient)
+		set_linger(c);
+}
+
+void conn_finish(struct conn *c, bool listen)
+{
+	if (c->state == CONN_CLOSING && c->patient)
+		set_linger(c);
+	else if (c->state != CONN_GONE && c->state != CONN_CLOSING)
+		close_orderly(c, listen, false);
+}
+
+void conn_part(struct conn *c)
+{
+	if (c->state == CONN_GONE || c->state == CONN_CLOSING)
+		return;
+	set_keepalive(c); /* a peer that has vanished sends no FIN */
+	close_orderly(c, true, true);
 }
 
 void conn_abort(struct conn *c)
 {
 	conn_gone(c);
+}
+
+int64_t conn_age_end(const struct conn *c)
+{
+	return c->age_end_ns;
 }
 
 bool conn_is_ending(const struct conn *c)

@@ -2,7 +2,7 @@
  * conn.h: one TCP, TLS or unix stream connection of a worker: its bytes in and out, its deadline, its orderly end. What the bytes mean is the
  * session's matter (conn_ops).
  *
- *     HANDSHAKE ──TLS is through──> OPEN ──conn_finish──> CLOSING (FIN is sent, what still comes is given to the session or thrown away) ──> gone
+ *     HANDSHAKE ──TLS is through──> OPEN ──conn_finish, conn_part──> CLOSING (FIN is sent, what still comes is given to the session or thrown away) ──> gone
  *         └──────── error, deadline, conn_abort ──────────────────────────────────────────────────────────────────────────────────────────┘
  *
  * Everything here runs in the worker's thread. Callbacks may end the connection; it stays in memory until the callback has returned and
@@ -45,6 +45,7 @@ struct conn_limits {
 	int linger_s;	    /* SO_LINGER; 0 = none */
 	bool keepalive;	    /* TCP keepalive probes */
 	int receive_buffer; /* SO_RCVBUF; 0 = the system's */
+	int64_t max_age_ns; /* about when a connection is to be ended so that its peer connects anew; 0 = never */
 };
 struct conn_group *conn_group_new(
 	struct worker *w, const struct conn_ops *ops, const struct conn_limits *limits, const char *id);
@@ -93,9 +94,16 @@ void conn_deadline(struct conn *c, int64_t at_ns);
  * into a reset. Bytes that come meanwhile go to on_bytes if `listen`, else nowhere.
  */
 void conn_finish(struct conn *c, bool listen);
+/*
+ * The orderly end of a connection that has only become old: its peer is to notice the FIN and connect anew. There is no linger_ns: whatever it sends until then goes to
+ * on_bytes, so that nothing is lost of a peer that looks late or never. conn_finish afterwards sets the limit of time after all.
+ */
+void conn_part(struct conn *c);
 /* The end at once. */
 void conn_abort(struct conn *c);
-/* Whether conn_finish or conn_abort was called, or the peer has gone. */
+/* When max_age_ns is over (monotonic; a quarter more or less at random, so that not all end together); 0 = never. */
+int64_t conn_age_end(const struct conn *c);
+/* Whether conn_finish, conn_part or conn_abort was called, or the peer has gone. */
 bool conn_is_ending(const struct conn *c);
 
 /* Keeps the memory (not the socket) until released: for what other threads will report back on. */

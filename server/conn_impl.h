@@ -6,6 +6,9 @@
 
 enum conn_state { CONN_HANDSHAKE, CONN_OPEN, CONN_CLOSING, CONN_GONE };
 
+/* Who has paused it. */
+enum conn_pause { PAUSE_SESSION = 1, PAUSE_MEMORY = 2, PAUSE_ALL = 3 };
+
 struct conn_group {
 	struct worker *worker;
 	const struct conn_ops *ops;
@@ -26,13 +29,14 @@ struct conn {
 	SSL *ssl;
 	enum conn_state state;
 	unsigned holds;
-	bool paused, eof, listen, fin_sent, read_wants_write;
+	unsigned pauses; /* enum conn_pause, or'ed: it is read while there is none */
+	bool eof, listen, patient, fin_sent, read_wants_write;
 	struct event *readable, *writable, *again;
 	uint8_t *in;
 	size_t in_n, in_cap, in_want;
 	struct buf out;
 	size_t out_at; /* bytes of `out` that are sent */
-	int64_t stuck_ns, last_read_ns, deadline_ns;
+	int64_t stuck_ns, last_read_ns, deadline_ns, age_end_ns;
 	struct peer peer;
 	struct sender *sender;
 	char cert_name[128];
@@ -50,6 +54,8 @@ enum io conn_io_handshake(struct conn *c);
 
 /* Reads what is there, as far as it is this connection's turn, and gives it to the session. */
 void conn_read_turn(struct conn *c);
+void conn_pause_by(struct conn *c, enum conn_pause who);
+void conn_resume_by(struct conn *c, enum conn_pause who);
 /* Reading was to wait for memory: tries again. */
 void conn_on_again(evutil_socket_t fd, short events, void *arg);
 void conn_drop_read_buffer(struct conn *c);

@@ -110,7 +110,7 @@ static void consumed(struct conn *c, size_t used)
 
 static bool may_read(const struct conn *c)
 {
-	return !c->paused && !c->eof && (c->state == CONN_OPEN || c->state == CONN_CLOSING);
+	return !c->pauses && !c->eof && (c->state == CONN_OPEN || c->state == CONN_CLOSING);
 }
 
 static enum io read_step(struct conn *c, size_t *got, bool *more)
@@ -128,7 +128,7 @@ static enum io read_step(struct conn *c, size_t *got, bool *more)
 		}
 	} else {
 		if (!make_room(c)) {
-			conn_pause(c);
+			conn_pause_by(c, PAUSE_MEMORY);
 			event_add(c->again, &(struct timeval){.tv_sec = 1});
 			return IO_BLOCKED;
 		}
@@ -187,30 +187,24 @@ void conn_read_turn(struct conn *c)
 
 /* ---- pauses ---------------------------------------------------------------------------------------------------------- */
 
-void conn_on_again(evutil_socket_t fd, short events, void *arg)
+void conn_pause_by(struct conn *c, enum conn_pause who)
 {
-	struct conn *c = arg;
-	(void)fd;
-	(void)events;
-	conn_hold(c);
-	conn_resume(c);
-	conn_release(c);
+	if (!c->pauses && c->readable)
+		event_del(c->readable);
+	c->pauses |= who;
 }
 
 void conn_pause(struct conn *c)
 {
-	if (c->paused)
-		return;
-	c->paused = true;
-	if (c->readable)
-		event_del(c->readable);
+	conn_pause_by(c, PAUSE_SESSION);
 }
 
-void conn_resume(struct conn *c)
+void conn_resume_by(struct conn *c, enum conn_pause who)
 {
-	if (!c->paused || c->state == CONN_GONE)
+	bool paused = c->pauses != 0;
+	c->pauses &= ~(unsigned)who;
+	if (!paused || c->pauses || c->state == CONN_GONE)
 		return;
-	c->paused = false;
 	conn_hold(c);
 	if (!c->eof)
 		event_add(c->readable, NULL);
@@ -220,7 +214,22 @@ void conn_resume(struct conn *c)
 		if (c->state != CONN_GONE)
 			consumed(c, used);
 	}
-	if (c->ssl && c->state != CONN_GONE && !c->paused && !c->eof)
+	if (c->ssl && c->state != CONN_GONE && !c->pauses && !c->eof)
 		event_active(c->readable, EV_READ, 0); /* TLS may hold bytes that no socket event will tell of */
+	conn_release(c);
+}
+
+void conn_resume(struct conn *c)
+{
+	conn_resume_by(c, PAUSE_SESSION);
+}
+
+void conn_on_again(evutil_socket_t fd, short events, void *arg)
+{
+	struct conn *c = arg;
+	(void)fd;
+	(void)events;
+	conn_hold(c);
+	conn_resume_by(c, PAUSE_MEMORY);
 	conn_release(c);
 }

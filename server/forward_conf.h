@@ -33,7 +33,7 @@ struct forward_conf {
 	bool resolve_hostname;
 	char *tag, *add_tag_prefix;
 	bool deny_keepalive, send_keepalive_packet;
-	int64_t max_connections, message_timeout_ns, handshake_timeout_ns;
+	int64_t max_connections, max_age_ns, message_timeout_ns, handshake_timeout_ns;
 	struct conf_list transport, security;
 	/* @type unix */
 	char *path;

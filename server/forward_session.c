@@ -35,6 +35,19 @@ static void drain_if_idle(struct session *s)
 		conn_finish(s->conn, true);
 }
 
+/* Between two messages, after the acks: the sender shall connect anew. What it has sent meanwhile is stored, and not acknowledged. */
+static void part_if_idle(struct session *s)
+{
+	if (!s->aged || s->state != SESSION_OPEN || conn_is_ending(s->conn) || forward_decoder_is_inside(s->decoder))
+		return;
+	if (s->first || s->parked.first) {
+		conn_pause(s->conn);
+		return;
+	}
+	counter_add(s->shared->n.closed_age, 1);
+	conn_part(s->conn);
+}
+
 void session_end(struct session *s)
 {
 	s->state = SESSION_ENDING;
@@ -50,6 +63,8 @@ static void set_deadline(struct session *s, size_t left)
 		at = conn_last_read(s->conn) + s->shared->message_timeout_ns;
 	if (conn_stuck_since(s->conn) && (!at || conn_stuck_since(s->conn) + ACKS_STUCK_NS < at))
 		at = conn_stuck_since(s->conn) + ACKS_STUCK_NS;
+	if (s->state == SESSION_OPEN && conn_age_end(s->conn) && !s->aged && (!at || conn_age_end(s->conn) < at))
+		at = conn_age_end(s->conn);
 	if (s->draining && (!at || s->drain_until_ns < at))
 		at = s->drain_until_ns;
 	conn_deadline(s->conn, at);
@@ -136,6 +151,7 @@ static void deliver_flush(struct mail *m)
 			s->state = SESSION_ENDING;
 		end_if_owed_nothing(s);
 		drain_if_idle(s);
+		part_if_idle(s);
 	}
 	conn_release(c);
 }
@@ -209,6 +225,11 @@ static void framing_lost(struct session *s, const struct forward_msg *m, const u
 	session_end(s);
 }
 
+static bool is_to_part(const struct session *s)
+{
+	return s->aged && !conn_is_ending(s->conn) && !forward_decoder_is_inside(s->decoder);
+}
+
 static size_t take_bytes(struct session *s, const uint8_t *p, size_t n, size_t *want)
 {
 	struct ingest *in = session_ingest(s);
@@ -216,7 +237,7 @@ static size_t take_bytes(struct session *s, const uint8_t *p, size_t n, size_t *
 	size_t at = 0, used;
 	bool more = true;
 	ingest_open(in, s->shared->source, &s->parked);
-	while (more && at < n && s->state == SESSION_OPEN && !s->parked.first) {
+	while (more && at < n && s->state == SESSION_OPEN && !s->parked.first && !is_to_part(s)) {
 		switch (forward_decode(s->decoder, p + at, n - at, &used, want, &m)) {
 		case FORWARD_MORE:
 			more = false;
@@ -245,6 +266,9 @@ static size_t take_bytes(struct session *s, const uint8_t *p, size_t n, size_t *
 		conn_pause(s->conn);
 		forward_decoder_release(s->decoder);
 		ingest_wait(in, &s->waiter);
+	} else if (is_to_part(s)) {
+		conn_pause(s->conn);
+		queue_flush(s);
 	} else if (at && s->shared->deny_keepalive) {
 		/* The one message has come; the end is after its ack. */
 		if (s->first)
@@ -270,6 +294,8 @@ static void on_wake(struct parked_waiter *w)
 		end_if_owed_nothing(s);
 	else if (conn_unsent(c) < UNSENT_MAX || s->throw_acks)
 		conn_resume(c);
+	if (s->aged)
+		queue_flush(s);
 	conn_release(c);
 }
 
@@ -347,6 +373,10 @@ static void on_deadline(struct conn *c)
 		s->throw_acks = true;
 		if (!s->parked.first)
 			conn_resume(c);
+	} else if (s->state == SESSION_OPEN && conn_age_end(c) && !s->aged && now >= conn_age_end(c)) {
+		s->aged = true;
+		set_deadline(s, forward_decoder_is_inside(s->decoder));
+		queue_flush(s);
 	} else if (s->state == SESSION_OPEN && now < conn_last_read(c) + s->shared->message_timeout_ns) {
 		set_deadline(s, 1); /* more of the message has come since then, and not yet all */
 	} else {
@@ -439,6 +469,8 @@ void session_drain(struct session *s, int64_t deadline_ns)
 		conn_abort(s->conn); /* in the middle of TLS: nothing has been said */
 		return;
 	}
+	if (conn_is_ending(s->conn))
+		conn_finish(s->conn, true);
 	conn_deadline(s->conn, deadline_ns);
 	queue_flush(s);
 }

@@ -30,7 +30,7 @@ struct forward_shared {
 	struct {
 		struct counter *accepted, *refused, *heartbeats, *acks, *acks_thrown_away;
 		struct histogram *ack_seconds;
-		struct counter *closed_protocol, *closed_timeout, *closed_auth, *closed_failed;
+		struct counter *closed_protocol, *closed_timeout, *closed_auth, *closed_failed, *closed_age;
 	} n;
 	struct log_limit log_protocol, log_timeout, log_auth, log_size, log_failed, log_skip;
 };

@@ -31,6 +31,7 @@ struct session {
 	bool mute;	 /* ENDING: no further ack may go out */
 	bool throw_acks; /* the peer does not read them */
 	bool draining;
+	bool aged;  /* max_connection_age is over: the end comes between two messages */
 	bool spoke; /* a byte has come */
 	struct forward_decoder *decoder;
 	struct ack *first, *last;

@@ -93,6 +93,9 @@ static const struct conf_param params[] = {
 		.help = "A connection on which nothing comes for so long is closed."},
 	LISTEN_BACKLOG(struct http_conf),
 	LISTEN_MAX_CONNECTIONS(struct http_conf),
+	LISTEN_MAX_AGE(struct http_conf,
+		"the next answer says `Connection: close`, so that clients spread over several weirs anew. Default: "
+		"never."),
 	{.name = "add_http_headers",
 		.type = CONF_BOOL,
 		AT(add_http_headers),

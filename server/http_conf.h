@@ -7,7 +7,8 @@
 struct http_conf {
 	struct conf_common common;
 	char *bind, *add_tag_prefix;
-	int64_t port, body_size_limit, decompression_size_limit, keepalive_timeout_ns, backlog, max_connections;
+	int64_t port, body_size_limit, decompression_size_limit, keepalive_timeout_ns, max_age_ns, backlog,
+		max_connections;
 	bool add_http_headers, add_remote_addr, add_query_params, respond_with_empty_img, use_204_response;
 	bool dump_error_log, cors_allow_credentials;
 	struct conf_array cors_allow_origins;

@@ -129,7 +129,8 @@ static void refuse(struct http_session *s, unsigned status, const char *why)
 void http_session_reply(struct http_session *s, const struct http_answer *a)
 {
 	struct conn *c = s->conn;
-	bool close = a->close || !s->keep_alive || s->draining;
+	bool old = conn_age_end(c) && clock_mono_ns() >= conn_age_end(c);
+	bool close = a->close || !s->keep_alive || s->draining || old;
 	if (s->state != STATE_PENDING)
 		return;
 	s->state = STATE_IDLE;

@@ -122,6 +122,7 @@ static void make_limits(struct in_forward *f, const struct forward_conf *c, cons
 										    : 0;
 	f->limits = (struct conn_limits){
 		.out_max = 64 << 10,
+		.max_age_ns = c->max_age_ns == CONF_NIL_INT ? 0 : c->max_age_ns,
 		.linger_ns = LINGER_NS,
 		.linger_s = (int)linger,
 		.keepalive = c->send_keepalive_packet,
@@ -157,6 +158,7 @@ static void make_counters(struct in_forward *f, struct metrics *m)
 		{&f->shared.n.closed_timeout, "timeout"},
 		{&f->shared.n.closed_auth, "auth"},
 		{&f->shared.n.closed_failed, "not_stored"},
+		{&f->shared.n.closed_age, "age"},
 	};
 	for (size_t i = 0; i < sizeof closed / sizeof *closed; i++) {
 		labels = metrics_labels("plugin_id", id, "reason", closed[i].reason, NULL);

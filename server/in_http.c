@@ -369,6 +369,7 @@ static void make_server(struct in_http *h, SSL_CTX *tls, struct metrics *m)
 			{
 				.out_max = 16384,
 				.linger_ns = LINGER_NS,
+				.max_age_ns = c->max_age_ns == CONF_NIL_INT ? 0 : c->max_age_ns,
 				.linger_s = t ? (int)t->linger_timeout : 0,
 				.receive_buffer =
 					t && t->receive_buffer_size != CONF_NIL_INT ? (int)t->receive_buffer_size : 0,

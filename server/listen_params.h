@@ -33,6 +33,12 @@
 		.help = "Connections at one time; further ones are closed at once."                     \
 	}
 
+#define LISTEN_MAX_AGE(CONF, HELP)                                                                     \
+	{                                                                                              \
+		.name = "max_connection_age", .type = CONF_TIME, .offset = offsetof(CONF, max_age_ns), \
+		.positive = true, .help = "After so long, a quarter more or less at random, " HELP     \
+	}
+
 #define LISTEN_KEEPALIVE(CONF)                                                                                       \
 	{                                                                                                            \
 		.name = "send_keepalive_packet", .type = CONF_BOOL, .offset = offsetof(CONF, send_keepalive_packet), \

@@ -1,11 +1,17 @@
-"""Many connections: what they cost."""
+"""Connections: what they cost, and that old ones are ended so that senders spread."""
+import http.client
+import random
 import resource
 import socket
+import time
 
 import pytest
 
-from harness.forward import encode, event_time
-from harness.weir import SYSTEM
+from harness.forward import Connection, Sender, encode, event_time
+from harness.traffic import NOTHING, Traffic, difference
+from harness.waiting import wait_until
+from harness.weir import ELASTICSEARCH, SYSTEM
+from test_inputs_forward import closed, found, message, pki, run, tls  # noqa: F401 (pki and run are fixtures)
 
 NULL = SYSTEM + """
 <source>
@@ -71,3 +77,87 @@ def test_memory(weir, descriptors):
     finally:
         for s in socks:
             s.close()
+
+
+# ---- max_connection_age --------------------------------------------------------------------------------------------------
+
+
+class OneOfSeveral(Sender):
+    """A sender whose every connection goes to one of several ports, as a Kubernetes service does it."""
+
+    def __init__(self, ports, *args, **options):
+        super().__init__(None, *args, **options)
+        self.ports = ports
+
+    port = property(lambda self: random.choice(self.ports), lambda self, _: None)
+
+
+def recycled(w):
+    return w.metrics().sum("weir_forward_connections_closed_total", reason="age")
+
+
+@pytest.mark.parametrize("window", [pytest.param(1, marks=pytest.mark.slow), 4])
+def test_senders_spread(weir, fake_es, prefix, window):
+    """A second weir comes up beside one that all senders are connected to: soon it has its share. No reset, nothing lost, nothing twice."""
+    config = ELASTICSEARCH.replace("@id in", "@id in\n  max_connection_age 1s")
+    first = weir(config, es_url=fake_es.url, prefix=prefix)
+    ports = [first.port]
+    with Traffic(ports, count=6, sender=OneOfSeveral, rate=100, window=window) as traffic:
+        wait_until(lambda: traffic.acked() > 200, 30, first.log_tail)
+        second = weir(config, es_url=fake_es.url, prefix=prefix)
+        ports.append(second.port)
+        wait_until(lambda: second.metrics().sum("weir_forward_acks_total") > 50, 30, second.log_tail)
+        wait_until(lambda: recycled(second) > 0, 30, second.log_tail)
+        total = traffic.finish()
+    assert sum(s.broken for s in traffic.senders) >= 1
+    assert sum(s.resets for s in traffic.senders) == 0, "a connection was reset"
+    wait_until(lambda: fake_es.stored_events() >= total, 60, second.log_tail)
+    first.stop()
+    second.stop()
+    assert difference(traffic, fake_es.documents(f"{prefix}-*").values()) == NOTHING
+
+
+@pytest.mark.parametrize("secure", [pytest.param(False, marks=pytest.mark.slow), True])
+def test_sender_that_never_looks(run, pki, secure):  # noqa: F811
+    """One that asks for no acks and does not see the end: all that it sends is stored, however late."""
+    w = run("max_connection_age 1s" + (f"\n<transport tls>\n cert_path {pki}/server.pem\n private_key_path {pki}/server.key\n</transport>" if secure else ""))
+    sent = 0
+    with tls(pki, w.port) if secure else Connection(w.port) as c:
+        while not recycled(w):
+            c.send(message({"i": sent}))
+            sent += 1
+            time.sleep(0.02)
+        time.sleep(2.5)  # longer than weir waits for a FIN elsewhere
+        for _ in range(3):
+            c.send(message({"i": sent}))
+            sent += 1
+            time.sleep(0.1)
+        assert [r["i"] for r in found(w, sent)] == list(range(sent))
+        assert closed(c.sock), "the FIN has been there for long"
+
+
+def test_half_a_message(run):  # noqa: F811
+    """The end does not come within a message: it is acknowledged first."""
+    w = run("max_connection_age 1s")
+    with Connection(w.port) as c:
+        data = message(chunk="late")
+        c.send(data[:-3])
+        time.sleep(2.5)
+        assert recycled(w) == 0
+        c.send(data[-3:])
+        assert c.ack() == "late"
+        assert closed(c.sock)
+
+
+def test_http(weir):
+    w = weir(NULL.replace("@type forward", "@type http"), options="max_connection_age 1s\nkeepalive_timeout 60s")
+    c = http.client.HTTPConnection("127.0.0.1", w.port, timeout=20)
+
+    def answer():
+        c.request("POST", "/app", b'{"k":"v"}', {"Content-Type": "application/json"})
+        r = c.getresponse()
+        r.read()
+        assert r.status == 200
+        return r.getheader("Connection")
+    assert answer() == "Keep-Alive"
+    wait_until(lambda: answer() == "close", 10, w.log_tail)

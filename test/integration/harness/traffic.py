@@ -7,9 +7,9 @@ from .forward import Sender
 class Traffic:
     """Some senders in threads."""
 
-    def __init__(self, port, count=3, seed=0, **options):
+    def __init__(self, port, count=3, seed=0, sender=Sender, **options):
         self.stop_event = threading.Event()
-        self.senders = [Sender(port, f"s{i}", tag=f"app.s{i}", seed=seed + i, **options) for i in range(count)]
+        self.senders = [sender(port, f"s{i}", tag=f"app.s{i}", seed=seed + i, **options) for i in range(count)]
         self.threads = [threading.Thread(target=s.run, args=(self.stop_event,), daemon=True) for s in self.senders]
 
     def __enter__(self):
