@@ -17,12 +17,16 @@ const char *const die_point_names[DIE_COUNT] = {
 static struct {
 	const char *name;
 	atomic_long left;
+	bool aborts;
 } at;
 
 static void on_point(const char *name)
 {
-	if (strcmp(name, at.name) == 0 && atomic_fetch_sub(&at.left, 1) == 1)
-		kill(getpid(), SIGKILL);
+	if (strcmp(name, at.name) != 0 || atomic_fetch_sub(&at.left, 1) != 1)
+		return;
+	if (at.aborts)
+		abort();
+	kill(getpid(), SIGKILL);
 }
 
 static const char *find(const char *const *names, size_t n, const char *name, size_t len)
@@ -43,7 +47,9 @@ bool die_at_from_env(void)
 	at.name = find(crash_point_names, CRASH_COUNT, wish, len);
 	if (!at.name)
 		at.name = find(die_point_names, DIE_COUNT, wish, len);
-	atomic_init(&at.left, colon ? strtol(colon + 1, NULL, 10) : 1);
+	char *behind = NULL;
+	atomic_init(&at.left, colon ? strtol(colon + 1, &behind, 10) : 1);
+	at.aborts = behind && strcmp(behind, ":abort") == 0;
 	if (!at.name || atomic_load(&at.left) < 1) {
 		log_error(NULL, "WEIR_DIE_AT is for tests: the name of a durable step, ':' and how often it is passed",
 			LOG_S("value", wish));

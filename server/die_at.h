@@ -2,6 +2,7 @@
  * die_at.h: weir kills itself at a named durable step, so that tests of the whole program can ask for each.
  *
  *     WEIR_DIE_AT=group-synced:3 weir -c weir.conf      SIGKILL when it comes to that step for the third time
+ *     WEIR_DIE_AT=frame-read:3:abort weir ...           abort() instead: a crash in the thread that does the step
  *
  * The steps are those below and the buffer's own (buffer/crash_point.h). Without the variable a step costs a look at a pointer that is NULL.
  */
@@ -14,6 +15,7 @@
 
 #define DIE_POINTS(X)                         \
 	X(ACK_OWED, "ack-owed")               \
+	X(FRAME_READ, "frame-read")           \
 	X(BULK_ANSWERED, "bulk-answered")     \
 	X(BULK_CONCLUDED, "bulk-concluded")   \
 	X(CHUNK_DELIVERED, "chunk-delivered") \

@@ -88,6 +88,7 @@ static enum filled fill(struct flusher *t, struct bulk_body *body)
 			return bulk_body_count(body) || t->dead_count || t->next_offset != t->progress.next_offset
 				       ? FILLED
 				       : FILL_END;
+		die_point(DIE_FRAME_READ);
 		uint32_t first = f.offset == t->next_offset ? t->next_index : 0, next;
 		size_t before = bulk_body_count(body);
 		enum bulk_add added = bulk_body_add(body, &f, first, UINT32_MAX, &next);
@@ -167,6 +168,7 @@ static enum flush_result flush_requests(struct flusher *t)
 			return t->pending_held ? FLUSH_BLOCKED : FLUSH_DONE;
 		if (filled == FILL_FAILED)
 			return FLUSH_RETRY;
+		chunk_reader_pause(t->reader);
 		if (t->unsaved)
 			save(t, false); /* not synced: losing it repeats events whose ids are known */
 		enum posted posted = elasticsearch_post(t, body);

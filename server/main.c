@@ -1,5 +1,6 @@
 /* main.c: the command line to what it asks for; nothing else. */
 #include "cmdline.h"
+#include "crash_guard.h"
 #include "describe.h"
 #include "die_at.h"
 #include "server.h"
@@ -17,6 +18,7 @@ int main(int argc, char **argv)
 	/* Both seed or initialise globals, and must do so before there are threads. */
 	json_object_seed(0);
 	curl_global_init(CURL_GLOBAL_DEFAULT);
+	crash_guard_start();
 	if (tool)
 		return tool->run(argc - 1, argv + 1);
 	cmdline_parse(argc, argv, &cmd);

@@ -210,6 +210,15 @@ enum chunk_read chunk_reader_next(struct chunk_reader *r, struct frame_view *v, 
 /* The next frame read is the one at `offset`, which was the offset of a frame of this chunk. */
 void chunk_reader_seek(struct chunk_reader *r, uint64_t offset);
 
+/*
+ * A frame at which weir has crashed three times is stepped over as damage is (blame.h). It counts as worked on, by the thread that read it, until the reader
+ * goes on or is closed, or until this is called: what the thread does from now on is not about that frame alone.
+ */
+void chunk_reader_pause(struct chunk_reader *r);
+
+/* For a handler of fatal signals, in the thread that got it: notes the frame that it was at work on. */
+void buffer_on_crash(void);
+
 /* ---- how far delivery of a chunk has come ------------------------------------------------------------------------ */
 
 struct chunk_pending {

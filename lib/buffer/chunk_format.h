@@ -95,7 +95,8 @@
  *
  * Names: CCCCCCCCCCCCCCCC-RRRRRRRR.chunk: the time of creation in ns and a random part, in hex, so that the sorted
  * names are in order of creation. Nothing in a name comes from the net. `.new` instead of `.chunk` until the first
- * group is durable: nothing in it was acknowledged, it is removed at start-up. `.progress` beside it: progress.c.
+ * group is durable: nothing in it was acknowledged, it is removed at start-up. `.progress` and `.blame`
+ * beside it: progress.h, blame.h.
  *
  * Versions:
  *   1  weir 0.1

@@ -1,3 +1,4 @@
+#include "buffer/blame.h"
 #include "buffer/buffer_impl.h"
 #include "buffer/chunk_walk.h"
 #include "buffer/damage.h"
@@ -15,6 +16,7 @@ struct chunk_reader {
 	struct buffer *b;
 	struct chunk *c;
 	struct chunk_walk walk;
+	struct blame blame;
 };
 
 struct chunk_reader *chunk_reader_open(struct buffer *b, struct chunk *c, struct err *err)
@@ -35,6 +37,7 @@ struct chunk_reader *chunk_reader_open(struct buffer *b, struct chunk *c, struct
 	chunk_walk_start(&r->walk, b->vfs, fd, c->id, c->head_length, c->end);
 	r->walk.known = c->known;
 	r->walk.zero_bad = c->attempts >= READ_TRIES;
+	blame_init(&r->blame, b, c);
 	return r;
 }
 
@@ -44,6 +47,7 @@ void chunk_reader_close(struct chunk_reader *r)
 		return;
 	(void)r->b->vfs->close(r->b->vfs->ctx, r->walk.fd);
 	chunk_walk_stop(&r->walk);
+	blame_free(&r->blame);
 	mem_free(r);
 }
 
@@ -61,6 +65,12 @@ static void fill_view(struct frame_view *v, const struct chunk_walk_item *item)
 	v->entries = span_of(item->payload + before, h->length - before);
 }
 
+static void set_aside(struct chunk_reader *r, const struct chunk_walk_item *item)
+{
+	struct damage_hole hole = {.from = item->at, .to = item->to, .lost = 1, .is_damage = true, .is_poison = true};
+	(void)damage_report(r->b, r->c, r->walk.fd, &hole);
+}
+
 static void on_hole(struct chunk_reader *r, const struct chunk_walk_item *item)
 {
 	struct damage_hole hole = {
@@ -75,6 +85,7 @@ static void on_hole(struct chunk_reader *r, const struct chunk_walk_item *item)
 enum chunk_read chunk_reader_next(struct chunk_reader *r, struct frame_view *v, struct err *err)
 {
 	struct chunk_walk_item item;
+	blame_nobody();
 	for (;;) {
 		switch (chunk_walk_next(&r->walk, &item)) {
 		case CHUNK_WALK_FRAME:
@@ -82,7 +93,12 @@ enum chunk_read chunk_reader_next(struct chunk_reader *r, struct frame_view *v, 
 				return CHUNK_END;
 			if (item.head.type == CHUNK_MARK)
 				break;
+			if (blame_is_over(r->c, item.at)) {
+				set_aside(r, &item);
+				break;
+			}
 			fill_view(v, &item);
+			blame_frame(&r->blame, item.at);
 			return CHUNK_FRAME;
 		case CHUNK_WALK_HOLE:
 			on_hole(r, &item);
@@ -100,4 +116,10 @@ enum chunk_read chunk_reader_next(struct chunk_reader *r, struct frame_view *v, 
 void chunk_reader_seek(struct chunk_reader *r, uint64_t offset)
 {
 	chunk_walk_seek(&r->walk, offset > r->c->head_length ? offset : r->c->head_length);
+}
+
+void chunk_reader_pause(struct chunk_reader *r)
+{
+	(void)r;
+	blame_nobody();
 }

@@ -41,8 +41,12 @@ bool damage_report(struct buffer *b, struct chunk *c, int fd, const struct damag
 	c->keep_file = c->keep_file || code;
 	if (log_allowed(&b->damage_log, NS_PER_S, &held))
 		log_error(b->name,
-			"a chunk is damaged: frames in it are lost, all others are delivered, the damaged bytes are "
-			"kept in backup/; check the disk",
+			hole->is_poison ? "weir has crashed three times at work on a message: it is set aside in "
+					  "backup/, all others "
+					  "are delivered; please report the crash"
+					: "a chunk is damaged: frames in it are lost, all others are delivered, the "
+					  "damaged bytes "
+					  "are kept in backup/; check the disk",
 			LOG_S("path", b->path), LOG_S("chunk", c->name), LOG_U("frames", hole->lost),
 			LOG_U("from", hole->from), LOG_U("to", hole->to), LOG_S("error", code ? strerror(code) : NULL),
 			LOG_U("held_back", held));

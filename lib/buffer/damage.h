@@ -11,6 +11,7 @@ struct damage_hole {
 	uint64_t from, to;
 	uint32_t lost;	/* frames that were in it, as far as can be told */
 	bool is_damage; /* it had been durable; otherwise it is the torn end of a group */
+	bool is_poison; /* nothing is wrong with it but that weir crashes at it */
 };
 
 /*

@@ -76,6 +76,8 @@ static void on_name(void *arg, const char *file)
 		names_add(&f->progress, name);
 	else if (chunk_file_name_is(file, ".progress.new", name))
 		names_add(&f->progress_new, name);
+	else if (chunk_file_name_is(file, ".blame", name))
+		names_add(&f->blame, name);
 	else if (is_of_fluentd(file))
 		f->fluentd++;
 	else if (!is_known(file))
@@ -88,6 +90,7 @@ void folder_list_free(struct folder_list *f)
 	mem_free(f->created.v);
 	mem_free(f->progress.v);
 	mem_free(f->progress_new.v);
+	mem_free(f->blame.v);
 }
 
 int folder_list_read(struct folder_list *f, const struct vfs *vfs, const char *path)
@@ -97,5 +100,6 @@ int folder_list_read(struct folder_list *f, const struct vfs *vfs, const char *p
 		return errno;
 	names_sort(&f->chunk);
 	names_sort(&f->progress);
+	names_sort(&f->blame);
 	return 0;
 }

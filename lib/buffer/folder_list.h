@@ -11,7 +11,7 @@ struct folder_names {
 };
 
 struct folder_list {
-	struct folder_names chunk, created, progress, progress_new; /* chunk and progress are sorted */
+	struct folder_names chunk, created, progress, progress_new, blame; /* all but the .new are sorted */
 	uint64_t strangers, fluentd;
 	char stranger[64]; /* the first of them */
 };

@@ -20,6 +20,7 @@ void chunk_free(struct chunk *c)
 	if (!c)
 		return;
 	mem_free(c->hole);
+	mem_free(c->poison);
 	mem_free(c);
 }
 

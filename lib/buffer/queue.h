@@ -29,7 +29,7 @@ struct chunk {
 	enum chunk_state state;	   /* set by the queue only */
 	bool is_sealed;
 	bool keep_file; /* damage in it could not be copied: the whole file goes to backup/ when it is committed */
-	bool has_progress;
+	bool has_progress, has_blame;
 	bool more_holes;
 	bool is_missing; /* its file is not there any more */
 	bool in_ledger;	 /* what has become of it is written down */
@@ -49,6 +49,8 @@ struct chunk {
 	int64_t failed_mono_ns;	 /* the same on the monotonic clock; 0 if it was in an earlier life */
 	int64_t due_ns;		 /* DELAYED: when it may be taken again, monotonic */
 	struct chunk_hole *hole; /* holes that were counted and copied already; the chunk's taker's or the start-up's */
+	uint64_t *poison;	 /* offsets of frames at which weir crashes: blame.h */
+	uint32_t poison_count;
 	uint32_t hole_count;
 	uint32_t stage_len;
 	uint8_t stage[];

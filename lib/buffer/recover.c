@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "buffer/backup.h"
+#include "buffer/blame.h"
 #include "buffer/chunk_look.h"
 #include "buffer/file_io.h"
 #include "buffer/folder_list.h"
@@ -50,6 +51,9 @@ static void remove_leftovers(struct buffer *b, struct folder_list *f)
 	for (size_t i = 0; i < f->progress.n; i++)
 		if (!folder_list_has(&f->chunk, f->progress.v[i]))
 			remove_leftover(b, f, f->progress.v[i], ".progress");
+	for (size_t i = 0; i < f->blame.n; i++)
+		if (!folder_list_has(&f->chunk, f->blame.v[i]))
+			remove_leftover(b, f, f->blame.v[i], ".blame");
 }
 
 static void put_aside(struct buffer *b, const struct chunk_look *l)
@@ -70,6 +74,8 @@ static void add_chunk(struct buffer *b, const struct folder_list *f, struct chun
 {
 	if (folder_list_has(&f->progress, c->name))
 		progress_read_attempts(b, c);
+	if (folder_list_has(&f->blame, c->name))
+		blame_read(b, c);
 	pthread_mutex_lock(&b->lock);
 	queue_add(&b->queue, c, c->is_sealed && !b->mend ? CHUNK_READY : CHUNK_LOST_TAIL);
 	buffer_use(b, c->size, 0);

@@ -85,6 +85,11 @@ int buffer_remove_files(struct buffer *b, const struct chunk *c)
 		mem_free(path);
 		crash_point(CRASH_PROGRESS_UNLINKED);
 	}
+	if (c->has_blame) {
+		path = buffer_path(b, c->name, ".blame");
+		(void)b->vfs->unlink(b->vfs->ctx, path);
+		mem_free(path);
+	}
 	pthread_mutex_lock(&b->lock);
 	if (!b->unlinked) {
 		b->unlinked = true;

@@ -464,6 +464,27 @@ def test_dead_letter_survives(es_and_weir, step):
     assert '"bad"' in out.stdout, (out.stdout, out.stderr)
 
 
+def test_crash_loop(es_and_weir):
+    """Something in a message crashes weir each time that it is to be delivered: the third time it is set aside, and the others are delivered."""
+    es, w = es_and_weir(buffer="flush_interval 60s")
+    send_events(w.port, "app", records(5), chunk_size=1)
+    w.kill9()
+    w.env["WEIR_DIE_AT"] = "frame-read:3:abort"
+    for _ in range(3):
+        w.start(wait=False)
+        assert w.process.popen.wait(20) != 0
+        w.kill9()
+    del w.env["WEIR_DIE_AT"]
+    w.allow("weir has crashed three times at work on a message")
+    w.start()
+    stored(es, w, 4)
+    assert {seq for _, seq in es.event_counts} == {0, 1, 3, 4}
+    wait_until(lambda: w.metrics().sum("weir_buffer_events_total", plugin_id="es", outcome="lost") == 1, 20, lambda: w.get("/metrics").text)
+    folder = os.path.join(w.root, "es/buffer")
+    assert len(os.listdir(os.path.join(folder, "backup"))) == 1
+    assert not [n for n in os.listdir(folder) if n.endswith(".blame")]
+
+
 def test_failure_store(es_and_weir):
     """Events in the server's failure store are indexed, and counted by themselves as well."""
     es, w = es_and_weir()
