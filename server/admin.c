@@ -35,7 +35,7 @@ struct route {
 };
 
 struct listener {
-	struct evhttp_bound_socket *socket; /* NULL once it is closed */
+	struct evhttp_bound_socket *socket;
 	uint16_t port;
 };
 
@@ -83,8 +83,6 @@ static void pause_listeners(struct admin *a, bool pause)
 {
 	a->paused = pause;
 	for (size_t i = 0; i < a->listener_count; i++) {
-		if (!a->listeners[i].socket)
-			continue;
 		struct evconnlistener *l = evhttp_bound_socket_get_listener(a->listeners[i].socket);
 		(void)(pause ? evconnlistener_disable(l) : evconnlistener_enable(l));
 	}
@@ -273,19 +271,6 @@ const char *admin_method(const struct admin_request *r)
 	return r->method;
 }
 
-const char *admin_path(const struct admin_request *r)
-{
-	return r->path;
-}
-
-const char *admin_peer(const struct admin_request *r)
-{
-	char *address = NULL;
-	uint16_t port = 0;
-	evhttp_connection_get_peer(evhttp_request_get_connection(r->ev), &address, &port);
-	return address ? address : "";
-}
-
 const char *admin_query(struct admin_request *r, const char *name)
 {
 	if (!r->query_read) {
@@ -299,14 +284,6 @@ const char *admin_query(struct admin_request *r, const char *name)
 		if (strcmp(kv->key, name) == 0)
 			return kv->value;
 	return NULL;
-}
-
-struct span admin_body(struct admin_request *r)
-{
-	struct evbuffer *in = evhttp_request_get_input_buffer(r->ev);
-	size_t n = evbuffer_get_length(in);
-	const uint8_t *p = n ? evbuffer_pullup(in, -1) : NULL;
-	return span_of(p, p ? n : 0);
 }
 
 void admin_add_header(struct admin_request *r, const char *name, const char *value)
@@ -508,13 +485,4 @@ bool admin_listen(struct admin *a, const char *bind, uint16_t port, struct err *
 uint16_t admin_port(const struct admin *a, size_t i)
 {
 	return i < a->listener_count ? a->listeners[i].port : 0;
-}
-
-void admin_close_listeners(struct admin *a)
-{
-	for (size_t i = 0; i < a->listener_count; i++) {
-		if (a->listeners[i].socket)
-			evhttp_del_accept_socket(a->http, a->listeners[i].socket);
-		a->listeners[i].socket = NULL;
-	}
 }

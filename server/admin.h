@@ -39,9 +39,6 @@ void admin_use_tls(struct admin *a, SSL_CTX *tls);
 /* The port of the i-th listener, in the order of the calls; 0 if there is no such listener. */
 uint16_t admin_port(const struct admin *a, size_t i);
 
-/* No new connections from now on; those that are there go on. */
-void admin_close_listeners(struct admin *a);
-
 /*
  * `what` is a method and a path, both exact: "GET /metrics". A HEAD is answered by the handler of GET. "* /path" takes every method and "* *"
  * what no other route takes (without it that is a 404, or a 405 where only the method is wrong). `what` is copied.
@@ -51,14 +48,9 @@ void admin_route(struct admin *a, const char *what, admin_handler *handler, void
 /* ---- for handlers: about the request; all strings live as long as the handler runs ---- */
 
 const char *admin_method(const struct admin_request *r); /* "GET"; "HEAD" for a HEAD */
-const char *admin_path(const struct admin_request *r);	 /* as it was sent, without the query */
-const char *admin_peer(const struct admin_request *r);	 /* the client's address */
 
 /* The first query parameter of that name, percent-decoded; NULL if there is none. */
 const char *admin_query(struct admin_request *r, const char *name);
-
-/* What was sent as the request's body. */
-struct span admin_body(struct admin_request *r);
 
 /* One more header of the answer; before it. */
 void admin_add_header(struct admin_request *r, const char *name, const char *value);

@@ -74,11 +74,6 @@ void admin_client_free(struct admin_client *c)
 	mem_free(c);
 }
 
-const char *admin_client_url(const struct admin_client *c)
-{
-	return c->url;
-}
-
 static bool request(struct admin_client *c, const char *path, long seconds, struct err *err)
 {
 	long status = 0;

@@ -11,9 +11,6 @@ struct admin_client;
 struct admin_client *admin_client_new(const char *address, struct err *err);
 void admin_client_free(struct admin_client *c); /* NULL is allowed */
 
-/* Where it asks: "http://127.0.0.1:24280". */
-const char *admin_client_url(const struct admin_client *c);
-
 /* Appends the answer to GET `path` to `out`. False: err (no answer in 10 s, or a status other than 200). */
 bool admin_client_get(struct admin_client *c, const char *path, struct buf *out, struct err *err);
 

@@ -203,11 +203,6 @@ bool event_labels_are_of_tag(const struct event_labels *s)
 	return s->of_tag;
 }
 
-bool event_labels_are_fixed(const struct event_labels *s)
-{
-	return s->fixed;
-}
-
 /* ---- values ------------------------------------------------------------------------------------------------------- */
 
 /* From the first to the last of the tag's parts with these numbers (from 0); negative ones count from the end; empty if there are none. */

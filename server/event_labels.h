@@ -22,8 +22,6 @@ void event_labels_free(struct event_labels *l); /* NULL is allowed */
 
 /* Whether the labels of all events of one tag are equal. */
 bool event_labels_are_of_tag(const struct event_labels *l);
-/* Whether they are the same always. */
-bool event_labels_are_fixed(const struct event_labels *l);
 
 /* Appends label text (metrics_labels') for an event. A field that is not there is empty. False: `out` failed. */
 bool event_labels_put(const struct event_labels *l, struct span tag, struct span record, struct buf *out);

@@ -38,11 +38,6 @@ void forward_nodes_free(struct forward_nodes *s)
 	mem_free(s);
 }
 
-size_t forward_nodes_count(const struct forward_nodes *s)
-{
-	return s->n;
-}
-
 const struct forward_node *forward_nodes_at(const struct forward_nodes *s, size_t i)
 {
 	return &s->v[i];

@@ -21,7 +21,6 @@ struct forward_nodes;
 struct forward_nodes *forward_nodes_new(
 	const struct forward_node *v, size_t n, int64_t recover_wait_ns); /* v must live */
 void forward_nodes_free(struct forward_nodes *s);
-size_t forward_nodes_count(const struct forward_nodes *s);
 const struct forward_node *forward_nodes_at(const struct forward_nodes *s, size_t i);
 
 /*

@@ -122,11 +122,6 @@ const struct event *holding_event(const struct holding *t)
 	return &t->it.event;
 }
 
-const struct held_event *holding_first(const struct holding *t)
-{
-	return t->stream ? t->stream->first : NULL;
-}
-
 unsigned holding_count(const struct holding *t)
 {
 	return t->stream ? t->stream->count : 0;

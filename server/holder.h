@@ -73,9 +73,8 @@ uint32_t holder_take(struct holder *h, struct ingest *in, const struct batch *b,
 
 /* ---- for ops.take ---------------------------------------------------------------------------------------------- */
 
-/* The event at hand, and the first and number of those that its stream holds (NULL: none). */
+/* The event at hand, and how many its stream holds. */
 const struct event *holding_event(const struct holding *t);
-const struct held_event *holding_first(const struct holding *t);
 unsigned holding_count(const struct holding *t);
 /* Bytes of the entries that the stream holds. */
 size_t holding_bytes(const struct holding *t);

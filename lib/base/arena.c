@@ -136,8 +136,3 @@ void arena_restore(struct arena *a, struct arena_mark m)
 	if (a->at)
 		arena_poison(a->at, (size_t)(a->end - a->at));
 }
-
-void arena_clear(struct arena *a)
-{
-	arena_restore(a, (struct arena_mark){0});
-}

@@ -82,7 +82,4 @@ struct arena_mark {
 struct arena_mark arena_save(const struct arena *a);
 void arena_restore(struct arena *a, struct arena_mark m);
 
-/* Gives everything back; keeps one block of ordinary size for the next use. */
-void arena_clear(struct arena *a);
-
 #endif

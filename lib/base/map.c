@@ -23,9 +23,8 @@ struct slot {
 
 struct map {
 	struct slot *slots;
-	size_t mask;	  /* number of slots - 1 */
-	size_t count;	  /* <= 3/4 of the slots */
-	size_t key_bytes; /* of all keys */
+	size_t mask;  /* number of slots - 1 */
+	size_t count; /* <= 3/4 of the slots */
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -126,7 +125,6 @@ void **map_put(struct map *m, struct span key)
 		memcpy(copy, key.p, key.n);
 	*s = (struct slot){.hash = hash, .key = copy, .key_len = key.n};
 	m->count++;
-	m->key_bytes += key.n;
 	return &s->value;
 }
 
@@ -152,7 +150,6 @@ void *map_remove(struct map *m, struct span key)
 	mem_free(s->key);
 	s->key = NULL;
 	m->count--;
-	m->key_bytes -= key.n;
 	close_gap(m, (size_t)(s - m->slots));
 	return value;
 }
@@ -160,11 +157,6 @@ void *map_remove(struct map *m, struct span key)
 size_t map_count(const struct map *m)
 {
 	return m->count;
-}
-
-size_t map_bytes(const struct map *m)
-{
-	return sizeof *m + (m->mask + 1) * sizeof *m->slots + m->key_bytes;
 }
 
 bool map_next(const struct map *m, struct map_iter *i)

@@ -2,8 +2,8 @@
  * map.h: a hash map from byte strings to pointers. The hash is keyed with random bytes of this process, so that nobody
  * who chooses keys (tags, host names) can make them collide.
  *
- * Keys are copied in; values belong to the caller. The map grows with what is put in: the caller bounds that, by number
- * (map_count) or by memory (map_bytes). One thread's, or under the caller's lock.
+ * Keys are copied in; values belong to the caller. The map grows with what is put in: the caller bounds that
+ * (map_count). One thread's, or under the caller's lock.
  */
 #ifndef WEIR_BASE_MAP_H
 #define WEIR_BASE_MAP_H
@@ -30,9 +30,6 @@ void **map_put(struct map *m, struct span key) __attribute__((warn_unused_result
 void *map_remove(struct map *m, struct span key);
 
 size_t map_count(const struct map *m);
-
-/* Bytes that the map holds for itself: its table and the keys. */
-size_t map_bytes(const struct map *m);
 
 /* Zero-initialised, then filled by each map_next: key and value are the current pair. */
 struct map_iter {

@@ -259,14 +259,6 @@ static const struct metric *any_of(const struct metrics *m, const char *name)
 	return at < m->n && strcmp(m->v[at]->name, name) == 0 ? m->v[at] : NULL;
 }
 
-bool metrics_has(struct metrics *m, const char *name)
-{
-	pthread_mutex_lock(&m->lock);
-	bool has = any_of(m, name) != NULL;
-	pthread_mutex_unlock(&m->lock);
-	return has;
-}
-
 bool metrics_name_fits(struct metrics *m, enum metric_type type, const char *name)
 {
 	if (!name_is_good(name))

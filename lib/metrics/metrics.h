@@ -82,8 +82,6 @@ struct real *metrics_real(
 struct histogram *metrics_summary(struct metrics *m, const char *name, const char *labels, const char *help);
 /* Whether real metrics of that type can have this name: it is well formed, and no metric of another kind has it. */
 bool metrics_name_fits(struct metrics *m, enum metric_type type, const char *name);
-/* Whether any metric has this name. */
-bool metrics_has(struct metrics *m, const char *name);
 /* [a-zA-Z_][a-zA-Z0-9_]* */
 bool metrics_label_fits(const char *key);
 

@@ -25,27 +25,6 @@ bool record_get(const struct record *r, struct span key, struct value *v)
 	return true;
 }
 
-/* One step into a value. */
-static bool step_into(struct arena *a, const struct record_step *step, struct value *v)
-{
-	if (step->is_index)
-		return value_is_array(v) && value_at(v, step->index, v);
-	const struct value key = value_str(step->key);
-	return value_is_map(v) && value_get(a, v, &key, v);
-}
-
-bool record_get_path(const struct record *r, const struct record_path *path, struct value *v)
-{
-	const struct record_step *step;
-	size_t n = record_path_steps(path, &step);
-	if (n == 0 || step[0].is_index || !record_get(r, step[0].key, v))
-		return false;
-	for (size_t i = 1; i < n; i++)
-		if (!step_into(r->arena, &step[i], v))
-			return false;
-	return true;
-}
-
 bool record_set(struct record *r, struct span key, const struct value *v)
 {
 	const struct value k = value_str(key);
@@ -86,34 +65,6 @@ static enum found open_path(struct record *r, const struct record_step *step, si
 	return FOUND;
 }
 
-bool record_set_path(struct record *r, const struct record_path *path, const struct value *v)
-{
-	const struct record_step *step;
-	struct value holder, *place = NULL;
-	size_t n = record_path_steps(path, &step);
-	enum found found = n ? open_path(r, step, n, &holder) : MISSING;
-	if (found != FOUND)
-		return found == MISSING;
-	const struct record_step *last = &step[n - 1];
-	if (last->is_index) {
-		place = place_in(r->arena, last, &holder);
-	} else if (holder.type == VALUE_MAP) {
-		const struct value key = value_str(last->key);
-		place = value_map_put(r->arena, holder.map, &key);
-		if (!place)
-			return false;
-	}
-	if (place)
-		*place = *v;
-	return true;
-}
-
-bool record_remove(struct record *r, struct span key)
-{
-	const struct value k = value_str(key);
-	return value_map_remove(r->arena, r->map, &k, NULL);
-}
-
 bool record_remove_path(struct record *r, const struct record_path *path)
 {
 	const struct record_step *step;
@@ -135,13 +86,6 @@ bool record_remove_path(struct record *r, const struct record_path *path)
 		value_map_remove(r->arena, holder.map, &key, NULL);
 	}
 	return true;
-}
-
-bool record_rename(struct record *r, struct span from, struct span to)
-{
-	const struct value old = value_str(from);
-	struct value v;
-	return value_map_remove(r->arena, r->map, &old, &v) && record_set(r, to, &v);
 }
 
 void record_iter(const struct record *r, struct value *self, struct value_iter *it)

@@ -32,21 +32,11 @@ bool record_new(struct record *r, struct arena *a) __attribute__((warn_unused_re
 
 /* The value of a top-level field; false if there is none. */
 bool record_get(const struct record *r, struct span key, struct value *v);
-bool record_get_path(const struct record *r, const struct record_path *path, struct value *v);
 
 /* Below, false means that there is no room in the arena. Keys and texts are not copied: they must live as long as the record. */
 bool record_set(struct record *r, struct span key, const struct value *v) __attribute__((warn_unused_result));
-/* As fluentd's accessor: nothing happens if what should hold the last step is not there. */
-bool record_set_path(struct record *r, const struct record_path *path, const struct value *v)
-	__attribute__((warn_unused_result));
-
-/* Takes a field out. False: there was none. */
-bool record_remove(struct record *r, struct span key);
-/* The same; false only if there is no room in the arena. */
+/* Takes a field out, if it is there. */
 bool record_remove_path(struct record *r, const struct record_path *path) __attribute__((warn_unused_result));
-
-/* Gives a field another name; one that has this name already is replaced. False: there was none, or no room. */
-bool record_rename(struct record *r, struct span from, struct span to);
 
 /* Steps through the fields: value_iter_pair(). Call value_map_unique() on r->map before, if repeated keys matter. */
 void record_iter(const struct record *r, struct value *self, struct value_iter *it);

@@ -41,7 +41,7 @@ static void test_ceiling(void **state)
 		got += 1000;
 	assert_in_range(got, 60000, 100000);
 	assert_in_range(a.held, 60000, 100000);
-	arena_clear(&a);
+	arena_restore(&a, (struct arena_mark){0});
 	assert_non_null(arena_alloc(&a, 1000));
 	arena_free(&a);
 }

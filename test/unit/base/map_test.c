@@ -57,14 +57,11 @@ static void test_keys_are_copied(void **state)
 	struct map *m = map_new();
 	char key[] = "mine";
 	int v;
-	size_t before = map_bytes(m);
 	put(m, span_str(key), &v);
-	assert_int_equal(map_bytes(m), before + 4);
 	key[0] = 'w';
 	assert_null(map_get(m, SPAN_LIT("wine")));
 	assert_ptr_equal(map_get(m, SPAN_LIT("mine")), &v);
 	assert_ptr_equal(map_remove(m, SPAN_LIT("mine")), &v);
-	assert_int_equal(map_bytes(m), before);
 	map_free(m, NULL);
 }
 
