@@ -429,11 +429,11 @@ static void on_free(struct conn *c)
 	buf_free(&s->bad);
 	inject_free(s->inject);
 	mem_free(s->identity);
-	atomic_fetch_sub(&s->shared->connections, 1);
+	stream_server_left(s->shared->server);
 	mem_free(s);
 }
 
-const struct conn_ops forward_session_ops = {
+static const struct conn_ops ops = {
 	.on_ready = on_ready,
 	.on_bytes = on_bytes,
 	.on_eof = on_eof,
@@ -442,10 +442,11 @@ const struct conn_ops forward_session_ops = {
 	.on_free = on_free,
 };
 
-struct session *session_new(struct forward_shared *shared)
+static void *session_new(void *arg, struct worker *w)
 {
 	struct session *s = mem_zalloc(sizeof *s);
-	s->shared = shared;
+	(void)w;
+	s->shared = arg;
 	s->state = SESSION_WAIT_PING;
 	s->waiter.wake = on_wake;
 	s->flush.deliver = deliver_flush;
@@ -453,16 +454,18 @@ struct session *session_new(struct forward_shared *shared)
 	return s;
 }
 
-void session_begin(struct session *s, struct conn *c)
+static void session_begin(void *session, struct conn *c)
 {
+	struct session *s = session;
 	s->conn = c;
 	s->handshake_until_ns = clock_mono_ns() + s->shared->handshake_timeout_ns;
 	conn_deadline(c, s->handshake_until_ns);
 	conn_begin(c);
 }
 
-void session_drain(struct session *s, int64_t deadline_ns)
+static void session_drain(void *session, int64_t deadline_ns)
 {
+	struct session *s = session;
 	s->draining = true;
 	s->drain_until_ns = deadline_ns;
 	if (!s->decoder) {
@@ -475,8 +478,9 @@ void session_drain(struct session *s, int64_t deadline_ns)
 	queue_flush(s);
 }
 
-void session_abort(struct session *s)
+static void session_abort(void *session)
 {
+	struct session *s = session;
 	struct conn *c = s->conn;
 	conn_hold(c);
 	s->mute = true;
@@ -485,3 +489,11 @@ void session_abort(struct session *s)
 	conn_abort(c);
 	conn_release(c);
 }
+
+const struct stream_hooks forward_session_hooks = {
+	.ops = &ops,
+	.session_new = session_new,
+	.session_begin = session_begin,
+	.session_drain = session_drain,
+	.session_abort = session_abort,
+};

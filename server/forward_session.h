@@ -8,15 +8,16 @@
 #define WEIR_FORWARD_SESSION_H
 
 #include "base/log.h"
-#include "conn.h"
 #include "forward/forward_auth.h"
 #include "forward/forward_decode.h"
 #include "ingest.h"
 #include "plugin.h"
+#include "stream_server.h"
 
 /* What all sessions of a source share; read-only once they run, but for the counters. */
 struct forward_shared {
 	struct source *source;
+	struct stream_server *server;
 	struct forward_limits limits;
 	const struct forward_security *security; /* NULL = no handshake */
 	char *tag;				 /* replaces every tag; NULL = none */
@@ -26,27 +27,15 @@ struct forward_shared {
 	bool deny_keepalive;
 	size_t warn_size; /* bytes of a message that are worth a warning; 0 = none */
 	int64_t message_timeout_ns, handshake_timeout_ns;
-	_Atomic unsigned connections;
 	struct {
-		struct counter *accepted, *refused, *heartbeats, *acks, *acks_thrown_away;
+		struct counter *heartbeats, *acks, *acks_thrown_away;
 		struct histogram *ack_seconds;
 		struct counter *closed_protocol, *closed_timeout, *closed_auth, *closed_failed, *closed_age;
 	} n;
 	struct log_limit log_protocol, log_timeout, log_auth, log_size, log_failed, log_skip;
 };
 
-extern const struct conn_ops forward_session_ops;
-
-/* For conn_new; freed by on_free. The connection is counted in `connections` already. */
-struct session;
-struct session *session_new(struct forward_shared *shared);
-/* After conn_new. */
-void session_begin(struct session *s, struct conn *c);
-
-/* Shutdown: ends as soon as nothing is half read and nothing is owed; at the deadline in any case. */
-void session_drain(struct session *s, int64_t deadline_ns);
-
-/* Shutdown is at its deadline: gives up frames that a full buffer did not take, and ends. */
-void session_abort(struct session *s);
+/* stream_server.h's; `arg` is the struct forward_shared. */
+extern const struct stream_hooks forward_session_hooks;
 
 #endif

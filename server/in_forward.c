@@ -1,10 +1,8 @@
 /* in_forward.c: <source> @type forward and @type unix: sockets to sessions (forward_session.h). */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "certificate.h"
 #include "forward_conf.h"
 #include "forward_session.h"
-#include "listener.h"
 #include "pipeline.h"
 #include "server.h"
 
@@ -12,7 +10,6 @@
 #include <netdb.h>
 #include <unistd.h>
 
-#define DRAIN_NS       (5 * NS_PER_S) /* how long a sender in the middle of a message may keep the end waiting */
 #define LINGER_NS      (2 * NS_PER_S)
 #define DATAGRAMS_TURN 64
 
@@ -21,17 +18,9 @@ struct in_forward {
 	const struct forward_conf *conf;
 	struct source *source;
 	struct forward_security security;
-	SSL_CTX *tls;
-	struct certificate *certificate; /* NULL = no TLS */
 	struct server *server;
-	struct listener *listener;
 	struct event *udp;
 	int udp_fd;
-	uint16_t port;
-	struct conn_limits limits;
-	struct conn_group *groups[INGEST_MAX_WORKERS]; /* each touched by its worker only */
-	struct log_limit log_full;
-	int64_t drain_until_ns;
 };
 
 /* ---- from the configuration ------------------------------------------------------------------------------------------ */
@@ -115,21 +104,6 @@ static void make_shared(struct in_forward *f, const struct forward_conf *c)
 	f->shared.handshake_timeout_ns = c->handshake_timeout_ns ? c->handshake_timeout_ns : 10 * NS_PER_S;
 }
 
-static void make_limits(struct in_forward *f, const struct forward_conf *c, const struct transport_conf *t)
-{
-	int64_t linger = c->linger_timeout != CONF_NIL_INT && c->linger_timeout > 0 ? c->linger_timeout
-			 : t							    ? t->linger_timeout
-										    : 0;
-	f->limits = (struct conn_limits){
-		.out_max = 64 << 10,
-		.max_age_ns = c->max_age_ns == CONF_NIL_INT ? 0 : c->max_age_ns,
-		.linger_ns = LINGER_NS,
-		.linger_s = (int)linger,
-		.keepalive = c->send_keepalive_packet,
-		.receive_buffer = t ? (int)size_or(t->receive_buffer_size, 0) : 0,
-	};
-}
-
 static void make_counters(struct in_forward *f, struct metrics *m)
 {
 	static const char help[] = "Connections of the forward input that weir closed, by reason.";
@@ -137,10 +111,6 @@ static void make_counters(struct in_forward *f, struct metrics *m)
 		0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
 	const char *id = f->source->id;
 	char *labels = metrics_labels("plugin_id", id, NULL);
-	f->shared.n.accepted = metrics_counter(
-		m, "weir_forward_connections_accepted_total", labels, "Connections taken.");
-	f->shared.n.refused = metrics_counter(
-		m, "weir_forward_connections_refused_total", labels, "Connections over max_connections.");
 	f->shared.n.heartbeats = metrics_counter(
 		m, "weir_forward_heartbeats_total", labels, "Heartbeats over TCP and UDP.");
 	f->shared.n.acks = metrics_counter(m, "weir_forward_acks_total", labels, "Acks sent.");
@@ -167,13 +137,37 @@ static void make_counters(struct in_forward *f, struct metrics *m)
 	}
 }
 
+static void make_server(struct in_forward *f, const struct forward_conf *c, struct builder *b)
+{
+	struct stream_hooks hooks = forward_session_hooks;
+	struct stream_conf conf = {
+		.id = f->source->id,
+		.family = "weir_forward",
+		.bind = c->bind,
+		.path = c->path,
+		.port = (uint16_t)c->port,
+		.backlog = (int)size_or(c->backlog, 0),
+		.max_connections = (unsigned)c->max_connections,
+		.transport = c->transport.n ? c->transport.v[0] : NULL,
+		.limits =
+			{
+				.out_max = 64 << 10,
+				.linger_ns = LINGER_NS,
+				.max_age_ns = c->max_age_ns == CONF_NIL_INT ? 0 : c->max_age_ns,
+				.linger_s = (int)size_or(c->linger_timeout, 0),
+				.keepalive = c->send_keepalive_packet,
+			},
+	};
+	hooks.arg = &f->shared;
+	f->shared.server = stream_server_new(&conf, &hooks, builder_metrics(b), builder_report(b));
+}
+
 static void destroy(void *self)
 {
 	struct in_forward *f = self;
 	if (!f)
 		return;
-	certificate_unwatch(f->certificate);
-	SSL_CTX_free(f->tls);
+	stream_server_free(f->shared.server);
 	mem_free((void *)(uintptr_t)f->security.users);
 	mem_free((void *)(uintptr_t)f->security.clients);
 	mem_free(f->shared.tag_prefix);
@@ -183,50 +177,16 @@ static void destroy(void *self)
 static void *create(struct source *s, struct builder *b)
 {
 	const struct forward_conf *c = s->conf;
-	const struct transport_conf *t = c->transport.n ? c->transport.v[0] : NULL;
 	struct in_forward *f = mem_zalloc(sizeof *f);
 	f->conf = c;
 	f->source = s;
 	f->udp_fd = -1;
 	make_shared(f, c);
-	make_limits(f, c, t);
 	make_counters(f, builder_metrics(b));
 	if (c->security.n)
 		make_security(f, c->security.v[0], builder_report(b));
-	f->tls = transport_tls_make(t, builder_report(b));
-	f->certificate = certificate_watch(builder_metrics(b), s->id, f->tls);
+	make_server(f, c, b);
 	return f;
-}
-
-/* ---- connections --------------------------------------------------------------------------------------------------------- */
-
-static bool admit(void *arg, const struct peer *peer)
-{
-	struct in_forward *f = arg;
-	uint64_t held;
-	if (atomic_fetch_add(&f->shared.connections, 1) < (unsigned)f->conf->max_connections) {
-		counter_add(f->shared.n.accepted, 1);
-		return true;
-	}
-	atomic_fetch_sub(&f->shared.connections, 1);
-	counter_add(f->shared.n.refused, 1);
-	if (log_allowed(&f->log_full, 10 * NS_PER_S, &held))
-		log_warn(f->source->id, "a connection was refused: there are max_connections already",
-			LOG_S("peer", peer->text), LOG_I("max_connections", f->conf->max_connections),
-			LOG_U("held_back", held));
-	return false;
-}
-
-static void adopt(void *arg, struct worker *w, int fd, const struct peer *peer)
-{
-	struct in_forward *f = arg;
-	struct conn_group **g = &f->groups[worker_index(w)];
-	if (!*g)
-		*g = conn_group_new(w, &forward_session_ops, &f->limits, f->source->id);
-	struct session *s = session_new(&f->shared);
-	struct conn *c = conn_new(*g, fd, peer, f->tls, s);
-	if (c)
-		session_begin(s, c);
 }
 
 /* ---- UDP heartbeats -------------------------------------------------------------------------------------------------------- */
@@ -275,7 +235,7 @@ static void on_datagram(evutil_socket_t fd, short events, void *arg)
 static bool start_udp(struct in_forward *f, struct err *err)
 {
 	int on = 1;
-	f->udp_fd = bind_udp(f->conf->bind, f->port, err);
+	f->udp_fd = bind_udp(f->conf->bind, stream_server_port(f->shared.server), err);
 	if (f->udp_fd < 0)
 		return false;
 	setsockopt(f->udp_fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
@@ -294,113 +254,50 @@ static bool is_unix(const struct in_forward *f)
 static bool start(struct source *s, struct server *server, struct err *err)
 {
 	struct in_forward *f = s->self;
-	const struct forward_conf *c = f->conf;
-	struct listener_hooks hooks = {.admit = admit, .adopt = adopt, .arg = f};
-	int backlog = (int)size_or(c->backlog, 0);
 	f->server = server;
-	int fd = is_unix(f) ? listen_unix(c->path, backlog, 0, err)
-			    : listen_tcp(c->bind, (uint16_t)c->port, backlog, err);
-	if (fd < 0)
-		return false;
-	f->port = is_unix(f) ? 0 : bound_port(fd);
-	f->listener = listener_new(
-		server_base(server), fd, s->id, server_workers(server), server_worker_count(server), &hooks);
-	if (!f->listener)
-		return err_set(err, "the listener cannot be added to the event loop");
-	if (!is_unix(f) && !start_udp(f, err))
-		return false;
-	log_info(s->id, "listening port", LOG_I("port", f->port), LOG_S("bind", is_unix(f) ? c->path : c->bind),
-		LOG_S("transport", is_unix(f) ? "unix"
-				   : f->tls   ? "tls"
-					      : "tcp"));
-	return true;
-}
-
-static void drain_one(struct conn *c, void *arg)
-{
-	struct in_forward *f = arg;
-	session_drain(conn_session(c), f->drain_until_ns);
-}
-
-static void drain_group(struct worker *w, void *arg)
-{
-	struct in_forward *f = arg;
-	struct conn_group *g = f->groups[worker_index(w)];
-	if (g)
-		conn_group_each(g, drain_one, f);
+	return stream_server_start(f->shared.server, server, err) && (is_unix(f) || start_udp(f, err));
 }
 
 static void stop(struct source *s)
 {
 	struct in_forward *f = s->self;
-	listener_free(f->listener);
-	f->listener = NULL;
 	if (f->udp)
 		event_free(f->udp);
 	f->udp = NULL;
 	if (f->udp_fd >= 0)
 		close(f->udp_fd);
 	f->udp_fd = -1;
-	if (is_unix(f) && f->server)
-		unlink(f->conf->path);
-	if (!f->server)
-		return;
-	f->drain_until_ns = clock_mono_ns() + DRAIN_NS;
-	for (unsigned i = 0; i < server_worker_count(f->server); i++)
-		worker_call(server_workers(f->server)[i], drain_group, f);
+	stream_server_stop(f->shared.server);
 }
 
 static unsigned busy(const struct source *s)
 {
 	const struct in_forward *f = s->self;
-	return atomic_load(&f->shared.connections);
-}
-
-static void abort_one(struct conn *c, void *arg)
-{
-	(void)arg;
-	session_abort(conn_session(c));
-}
-
-static void end_group(struct worker *w, void *arg)
-{
-	struct in_forward *f = arg;
-	struct conn_group **g = &f->groups[worker_index(w)];
-	if (*g) {
-		conn_group_each(*g, abort_one, NULL);
-		conn_group_free(*g);
-	}
-	*g = NULL;
+	return stream_server_busy(f->shared.server);
 }
 
 static void end(struct source *s)
 {
 	struct in_forward *f = s->self;
-	if (f->server)
-		for (unsigned i = 0; i < server_worker_count(f->server); i++)
-			worker_call(server_workers(f->server)[i], end_group, f);
+	stream_server_end(f->shared.server);
 }
 
 static bool renew(struct source *s, struct err *err)
 {
 	struct in_forward *f = s->self;
-	const struct transport_conf *t = f->conf->transport.n ? f->conf->transport.v[0] : NULL;
-	SSL_CTX *tls = f->tls ? transport_tls_context(t, err) : NULL;
-	if (!tls)
-		return !f->tls;
-	SSL_CTX_free(f->tls); /* connections hold their own references */
-	f->tls = tls;
-	return true;
+	return stream_server_renew(f->shared.server, err);
 }
 
 static void describe(const struct source *s, struct buf *out)
 {
 	const struct in_forward *f = s->self;
+	const struct forward_conf *c = f->conf;
 	if (is_unix(f))
-		buf_printf(out, "%s", f->conf->path);
+		buf_printf(out, "%s", c->path);
 	else
-		buf_printf(out, "%s:%lld %s%s", f->conf->bind, (long long)(f->port ? f->port : f->conf->port),
-			f->tls ? "tls" : "tcp", f->shared.security ? ", shared key" : "");
+		buf_printf(out, "%s:%u %s%s", c->bind, stream_server_port(f->shared.server),
+			c->transport.n && transport_is_tls(c->transport.v[0]) ? "tls" : "tcp",
+			f->shared.security ? ", shared key" : "");
 }
 
 static const struct input_ops ops = {

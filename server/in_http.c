@@ -353,50 +353,45 @@ static void destroy(void *self)
 	mem_free(h);
 }
 
-static void make_server(struct in_http *h, SSL_CTX *tls, struct metrics *m)
+static void make_server(struct in_http *h, struct builder *b)
 {
 	const struct http_conf *c = h->conf;
-	const struct transport_conf *t = c->transport.n ? c->transport.v[0] : NULL;
 	struct stream_hooks stream = http_session_hooks;
 	struct stream_conf conf = {
 		.id = h->source->id,
+		.family = "weir_source",
 		.bind = c->bind,
 		.port = (uint16_t)c->port,
 		.backlog = c->backlog == CONF_NIL_INT ? 0 : (int)c->backlog,
 		.max_connections = (unsigned)c->max_connections,
-		.tls = tls,
+		.transport = c->transport.n ? c->transport.v[0] : NULL,
 		.limits =
 			{
 				.out_max = 16384,
 				.linger_ns = LINGER_NS,
 				.max_age_ns = c->max_age_ns == CONF_NIL_INT ? 0 : c->max_age_ns,
-				.linger_s = t ? (int)t->linger_timeout : 0,
-				.receive_buffer =
-					t && t->receive_buffer_size != CONF_NIL_INT ? (int)t->receive_buffer_size : 0,
 			},
 	};
-	http_sessions_init(&h->sessions, h->source->id, m);
+	http_sessions_init(&h->sessions, h->source->id, builder_metrics(b));
 	h->sessions.hooks = &hooks;
 	h->sessions.arg = h;
 	h->sessions.body_max = (size_t)c->body_size_limit;
 	h->sessions.idle_ns = c->keepalive_timeout_ns;
 	h->sessions.log_bad = c->dump_error_log;
 	stream.arg = &h->sessions;
-	h->sessions.server = stream_server_new(&conf, &stream, m);
+	h->sessions.server = stream_server_new(&conf, &stream, builder_metrics(b), builder_report(b));
 }
 
 static void *create(struct source *s, struct builder *b)
 {
 	const struct http_conf *c = s->conf;
-	const struct transport_conf *t = c->transport.n ? c->transport.v[0] : NULL;
 	struct conf_report *report = builder_report(b);
 	struct in_http *h = mem_zalloc(sizeof *h);
 	size_t errors = report->errors;
-	SSL_CTX *tls = transport_tls_make(t, report);
 	h->source = s;
 	h->conf = c;
 	http_reader_init(&h->reader, c, builder_rules(b), report);
-	make_server(h, tls, builder_metrics(b));
+	make_server(h, b);
 	if (report->errors == errors)
 		return h;
 	destroy(h);
@@ -427,6 +422,12 @@ static void end(struct source *s)
 	stream_server_end(h->sessions.server);
 }
 
+static bool renew(struct source *s, struct err *err)
+{
+	struct in_http *h = s->self;
+	return stream_server_renew(h->sessions.server, err);
+}
+
 static void describe(const struct source *s, struct buf *out)
 {
 	const struct in_http *h = s->self;
@@ -441,6 +442,7 @@ static const struct input_ops ops = {
 	.stop = stop,
 	.busy = busy,
 	.end = end,
+	.renew = renew,
 	.describe = describe,
 };
 

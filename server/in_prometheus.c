@@ -2,11 +2,10 @@
 #include "admin.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "certificate.h"
 #include "plugin.h"
 #include "pipeline.h"
 #include "server.h"
-#include "transport_conf.h"
+#include "server_tls.h"
 
 #include <libdeflate.h>
 #include <stddef.h>
@@ -91,8 +90,7 @@ static const struct conf_schema schema = {
 
 struct prometheus {
 	const struct prometheus_conf *conf;
-	SSL_CTX *tls;
-	struct certificate *certificate; /* NULL = no TLS */
+	struct server_tls *tls; /* NULL = plain */
 	struct metrics *metrics;
 	struct admin *admin;
 };
@@ -102,8 +100,7 @@ static void destroy(void *self)
 	struct prometheus *s = self;
 	if (!s)
 		return;
-	certificate_unwatch(s->certificate);
-	SSL_CTX_free(s->tls);
+	server_tls_free(s->tls);
 	mem_free(s);
 }
 
@@ -113,8 +110,7 @@ static void *create(struct source *source, struct builder *b)
 	const struct transport_conf *t = c->transport.n ? c->transport.v[0] : NULL;
 	struct prometheus *s = mem_zalloc(sizeof *s);
 	s->conf = c;
-	s->tls = transport_tls_make(t, builder_report(b));
-	s->certificate = certificate_watch(builder_metrics(b), source->id, s->tls);
+	s->tls = server_tls_new(source->id, t, builder_metrics(b), builder_report(b));
 	return s;
 }
 
@@ -161,7 +157,7 @@ static bool start(struct source *source, struct server *server, struct err *err)
 	if (!s->admin)
 		return err_set(err, "no memory for an HTTP server");
 	if (s->tls)
-		admin_use_tls(s->admin, s->tls);
+		admin_use_tls(s->admin, server_tls_context(s->tls));
 	add_route(s, s->conf->metrics_path);
 	add_route(s, s->conf->aggregated_metrics_path);
 	if (!admin_listen(s->admin, s->conf->bind, (uint16_t)s->conf->port, err))
@@ -190,6 +186,16 @@ static void end(struct source *source)
 	s->admin = NULL;
 }
 
+static bool renew(struct source *source, struct err *err)
+{
+	struct prometheus *s = source->self;
+	if (!server_tls_renew(s->tls, err))
+		return false;
+	if (s->tls && s->admin)
+		admin_use_tls(s->admin, server_tls_context(s->tls));
+	return true;
+}
+
 static void describe(const struct source *source, struct buf *out)
 {
 	const struct prometheus_conf *c = source->conf;
@@ -203,6 +209,7 @@ static const struct input_ops ops = {
 	.stop = stop,
 	.busy = busy,
 	.end = end,
+	.renew = renew,
 	.describe = describe,
 	.no_events = true,
 };

@@ -374,31 +374,23 @@ static void make_datagrams(struct in_syslog *s, struct builder *b)
 static void make_stream(struct in_syslog *s, struct builder *b)
 {
 	const struct in_syslog_conf *c = s->conf;
-	const struct transport_conf *t = transport_of(c);
 	struct stream_hooks hooks = text_session_hooks;
-	SSL_CTX *tls = protocol_of(c) == PROTOCOL_TLS ? transport_tls_make(t, builder_report(b)) : NULL;
 	struct stream_conf conf = {
 		.id = s->source.source->id,
+		.family = "weir_source",
 		.bind = c->bind,
 		.port = (uint16_t)c->port,
 		.backlog = c->backlog == CONF_NIL_INT ? 0 : (int)c->backlog,
 		.max_connections = (unsigned)c->max_connections,
-		.tls = tls,
-		.limits =
-			{
-				.out_max = 4096,
-				.linger_ns = LINGER_NS,
-				.linger_s = t ? (int)t->linger_timeout : 0,
-				.keepalive = c->send_keepalive_packet,
-				.receive_buffer = receive_buffer(t),
-			},
+		.transport = transport_of(c),
+		.limits = {.out_max = 4096, .linger_ns = LINGER_NS, .keepalive = c->send_keepalive_packet},
 	};
 	hooks.arg = &s->sessions;
 	s->source.max_text = TEXT_MAX;
 	s->sessions.source = &s->source;
 	s->sessions.octet_count = c->frame_type == FRAME_OCTET_COUNT;
 	s->sessions.delimiter = span_of(c->delimiter.p, c->delimiter.n);
-	s->sessions.server = stream_server_new(&conf, &hooks, builder_metrics(b));
+	s->sessions.server = stream_server_new(&conf, &hooks, builder_metrics(b), builder_report(b));
 }
 
 static void *create(struct source *source, struct builder *b)
@@ -456,6 +448,12 @@ static void end(struct source *source)
 		stream_server_end(s->sessions.server);
 }
 
+static bool renew(struct source *source, struct err *err)
+{
+	struct in_syslog *s = source->self;
+	return s->datagrams || stream_server_renew(s->sessions.server, err);
+}
+
 static void describe(const struct source *source, struct buf *out)
 {
 	static const char *const names[] = {"udp", "tcp", "tls"};
@@ -471,6 +469,7 @@ static const struct input_ops ops = {
 	.stop = stop,
 	.busy = busy,
 	.end = end,
+	.renew = renew,
 	.describe = describe,
 };
 

@@ -111,43 +111,32 @@ static void destroy(void *self)
 	mem_free(t);
 }
 
-static void make_server(struct in_tcp *t, const struct in_tcp_conf *c, SSL_CTX *tls, struct metrics *m)
+static void make_server(struct in_tcp *t, const struct in_tcp_conf *c, struct builder *b)
 {
-	const struct transport_conf *tc = c->transport.n ? c->transport.v[0] : NULL;
 	struct stream_hooks hooks = text_session_hooks;
 	struct stream_conf conf = {
 		.id = t->source.source->id,
+		.family = "weir_source",
 		.bind = c->bind,
 		.port = (uint16_t)c->port,
 		.backlog = c->backlog == CONF_NIL_INT ? 0 : (int)c->backlog,
 		.max_connections = (unsigned)c->max_connections,
-		.tls = tls,
-		.limits =
-			{
-				.out_max = 4096,
-				.linger_ns = LINGER_NS,
-				.linger_s = tc ? (int)tc->linger_timeout : 0,
-				.keepalive = c->send_keepalive_packet,
-				.receive_buffer = tc && tc->receive_buffer_size != CONF_NIL_INT
-							  ? (int)tc->receive_buffer_size
-							  : 0,
-			},
+		.transport = c->transport.n ? c->transport.v[0] : NULL,
+		.limits = {.out_max = 4096, .linger_ns = LINGER_NS, .keepalive = c->send_keepalive_packet},
 	};
 	hooks.admit = admit;
 	hooks.arg = &t->sessions;
 	t->sessions.source = &t->source;
 	t->sessions.delimiter = span_of(c->delimiter.p, c->delimiter.n);
-	t->sessions.server = stream_server_new(&conf, &hooks, m);
+	t->sessions.server = stream_server_new(&conf, &hooks, builder_metrics(b), builder_report(b));
 }
 
 static void *create(struct source *s, struct builder *b)
 {
 	const struct in_tcp_conf *c = s->conf;
-	const struct transport_conf *tc = c->transport.n ? c->transport.v[0] : NULL;
 	struct conf_report *report = builder_report(b);
 	size_t errors = report->errors;
 	struct in_tcp *t = mem_zalloc(sizeof *t);
-	SSL_CTX *tls = transport_tls_make(tc, report);
 	text_source_init(&t->source, s, c->common.section, b, NULL);
 	t->source.extract = extract_values_make(c->common.section, builder_rules(b), report);
 	t->source.tag = c->tag;
@@ -158,7 +147,7 @@ static void *create(struct source *s, struct builder *b)
 	t->source.take = text_take_plain;
 	if (c->security.n)
 		t->clients = client_list_new(c->security.v[0], report);
-	make_server(t, c, tls, builder_metrics(b));
+	make_server(t, c, b);
 	if (report->errors == errors)
 		return t;
 	destroy(t);
@@ -189,6 +178,12 @@ static void end(struct source *s)
 	stream_server_end(t->sessions.server);
 }
 
+static bool renew(struct source *s, struct err *err)
+{
+	struct in_tcp *t = s->self;
+	return stream_server_renew(t->sessions.server, err);
+}
+
 static void describe(const struct source *s, struct buf *out)
 {
 	const struct in_tcp *t = s->self;
@@ -205,6 +200,7 @@ static const struct input_ops ops = {
 	.stop = stop,
 	.busy = busy,
 	.end = end,
+	.renew = renew,
 	.describe = describe,
 };
 

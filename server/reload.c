@@ -174,23 +174,29 @@ static void swap(void *arg)
 	ingest_forget_routes(worker_ingest(s->file_worker));
 }
 
-static void swap_in(struct server *s, struct loaded *fresh)
+static void park_all(struct server *s, void (*fn)(void *arg), void *arg)
 {
 	struct worker *all[INGEST_MAX_WORKERS + 1];
-	struct swap x = {s, fresh};
-	struct generation *g = mem_zalloc(sizeof *g);
 	for (unsigned i = 0; i < s->worker_count; i++)
 		all[i] = s->workers[i];
 	all[s->worker_count] = s->file_worker;
+	workers_parked(all, s->worker_count + 1, fn, arg);
+}
+
+static void swap_in(struct server *s, struct loaded *fresh)
+{
+	struct swap x = {s, fresh};
+	struct generation *g = mem_zalloc(sizeof *g);
+	/* Before the files are read again: what changes from now on is seen at the next look. */
+	file_watch_set(s->files, conf_tree_root(fresh->tree));
 	dead_service_stop(s->dead_service); /* it appends to buffers from a thread of its own */
-	workers_parked(all, s->worker_count + 1, swap, &x);
+	park_all(s, swap, &x);
 	g->conf = s->conf;
 	g->next = s->retired;
 	s->retired = g;
 	s->conf = *fresh;
 	s->conf.lent = g->conf.lent; /* the metrics go on with the latest one */
 	g->conf.lent = true;
-	file_watch_set(s->files, conf_tree_root(s->conf.tree));
 	server_status_set_pipeline(s->status, s->conf.pipeline);
 	server_start_dead_service(s);
 	log_set_plugin_levels(NULL, 0);
@@ -370,9 +376,22 @@ static void take_over(struct server *s, struct loaded *fresh)
 	on_pulse(-1, 0, s);
 }
 
+static void renew(void *arg)
+{
+	struct server *s = arg;
+	renew_sources(s->conf.pipeline);
+}
+
+/* A configuration that cannot be reloaded has at least its sources' certificates renewed. */
 static void on_file(void *arg)
 {
-	server_reload(arg, "a certificate or a key has changed");
+	struct server *s = arg;
+	if (!holds_events(s->conf.pipeline)) {
+		server_reload(s, "a certificate or a key has changed");
+	} else if (s->phase == PHASE_RUN) {
+		park_all(s, renew, s);
+		log_info(NULL, "a certificate or a key has changed: the sources have read theirs again");
+	}
 }
 
 bool server_watch_files(struct server *s, struct err *err)

@@ -3,10 +3,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "certificate.h"
 #include "ingest.h"
 #include "listener.h"
 #include "server.h"
+#include "server_tls.h"
+
+#include <unistd.h>
 
 #define DRAIN_NS (5 * NS_PER_S) /* how long a peer in the middle of something may keep the end waiting */
 
@@ -18,23 +20,36 @@ struct stream_server {
 	struct conn_group *groups[INGEST_MAX_WORKERS]; /* each touched by its worker only */
 	_Atomic unsigned connections;
 	struct counter *accepted, *refused;
-	struct certificate *certificate; /* NULL = no TLS */
+	struct server_tls *tls; /* NULL = plain */
 	struct log_limit log_full;
 	int64_t drain_until_ns;
 };
 
+static struct counter *make_counter(struct stream_server *s, struct metrics *m, const char *what, const char *help)
+{
+	char *labels = metrics_labels("plugin_id", s->conf.id, NULL);
+	char *name = mem_printf("%s_connections_%s_total", s->conf.family, what);
+	struct counter *c = metrics_counter(m, name, labels, help);
+	mem_free(name);
+	mem_free(labels);
+	return c;
+}
+
 struct stream_server *stream_server_new(
-	const struct stream_conf *c, const struct stream_hooks *hooks, struct metrics *m)
+	const struct stream_conf *c, const struct stream_hooks *hooks, struct metrics *m, struct conf_report *report)
 {
 	struct stream_server *s = mem_zalloc(sizeof *s);
-	char *labels = metrics_labels("plugin_id", c->id, NULL);
+	const struct transport_conf *t = c->transport;
 	s->conf = *c;
 	s->hooks = *hooks;
-	s->accepted = metrics_counter(m, "weir_source_connections_accepted_total", labels, "Connections taken.");
-	s->refused = metrics_counter(m, "weir_source_connections_refused_total", labels,
-		"Connections over max_connections, or from peers that are not let in.");
-	mem_free(labels);
-	s->certificate = certificate_watch(m, c->id, c->tls);
+	if (t && !s->conf.limits.linger_s)
+		s->conf.limits.linger_s = (int)t->linger_timeout;
+	if (t && t->receive_buffer_size != CONF_NIL_INT)
+		s->conf.limits.receive_buffer = (int)t->receive_buffer_size;
+	s->accepted = make_counter(s, m, "accepted", "Connections taken.");
+	s->refused = make_counter(
+		s, m, "refused", "Connections over max_connections, or from peers that are not let in.");
+	s->tls = server_tls_new(c->id, t, m, report);
 	return s;
 }
 
@@ -42,8 +57,7 @@ void stream_server_free(struct stream_server *s)
 {
 	if (!s)
 		return;
-	certificate_unwatch(s->certificate);
-	SSL_CTX_free(s->conf.tls);
+	server_tls_free(s->tls);
 	mem_free(s);
 }
 
@@ -75,26 +89,34 @@ static void adopt(void *arg, struct worker *w, int fd, const struct peer *peer)
 	if (!*g)
 		*g = conn_group_new(w, s->hooks.ops, &s->conf.limits, s->conf.id);
 	void *session = s->hooks.session_new(s->hooks.arg, w);
-	struct conn *c = conn_new(*g, fd, peer, s->conf.tls, session);
+	struct conn *c = conn_new(*g, fd, peer, server_tls_context(s->tls), session);
 	if (c)
 		s->hooks.session_begin(session, c);
 }
 
 bool stream_server_start(struct stream_server *s, struct server *server, struct err *err)
 {
+	const struct stream_conf *c = &s->conf;
 	struct listener_hooks hooks = {.admit = admit, .adopt = adopt, .arg = s};
-	int fd = listen_tcp(s->conf.bind, s->conf.port, s->conf.backlog, err);
+	int fd = c->path ? listen_unix(c->path, c->backlog, 0, err) : listen_tcp(c->bind, c->port, c->backlog, err);
 	if (fd < 0)
 		return false;
 	s->server = server;
-	s->conf.port = bound_port(fd);
+	s->conf.port = c->path ? 0 : bound_port(fd);
 	s->listener = listener_new(
-		server_base(server), fd, s->conf.id, server_workers(server), server_worker_count(server), &hooks);
+		server_base(server), fd, c->id, server_workers(server), server_worker_count(server), &hooks);
 	if (!s->listener)
 		return err_set(err, "the listener cannot be added to the event loop");
-	log_info(s->conf.id, "listening port", LOG_U("port", s->conf.port), LOG_S("bind", s->conf.bind),
-		LOG_S("transport", s->conf.tls ? "tls" : "tcp"));
+	log_info(c->id, "listening port", LOG_U("port", c->port), LOG_S("bind", c->path ? c->path : c->bind),
+		LOG_S("transport", c->path  ? "unix"
+				   : s->tls ? "tls"
+					    : "tcp"));
 	return true;
+}
+
+bool stream_server_renew(struct stream_server *s, struct err *err)
+{
+	return server_tls_renew(s->tls, err);
 }
 
 static void each_worker(struct stream_server *s, void (*fn)(struct worker *w, void *arg))
@@ -123,6 +145,8 @@ void stream_server_stop(struct stream_server *s)
 {
 	listener_free(s->listener);
 	s->listener = NULL;
+	if (s->conf.path && s->server)
+		unlink(s->conf.path);
 	s->drain_until_ns = clock_mono_ns() + DRAIN_NS;
 	each_worker(s, drain_group);
 }

@@ -1,12 +1,13 @@
 /*
- * stream_server.h: what the inputs with connections (http, syslog, tcp) have in common: the listener, connections spread over the workers and counted, the orderly
- * end. What the bytes mean is the sessions' matter.
+ * stream_server.h: what the inputs with connections (forward, http, syslog, tcp, unix) have in common: the listener, TLS, connections spread over the workers and
+ * counted, the orderly end. What the bytes mean is the sessions' matter.
  */
 #ifndef WEIR_STREAM_SERVER_H
 #define WEIR_STREAM_SERVER_H
 
 #include "conn.h"
 #include "metrics/metrics.h"
+#include "transport_conf.h"
 
 struct server;
 struct stream_server;
@@ -27,18 +28,20 @@ struct stream_hooks {
 };
 
 struct stream_conf {
-	const char *id; /* the source's */
+	const char *id;	    /* the source's */
+	const char *family; /* its counters are called family_connections_... */
 	const char *bind;
+	const char *path; /* a unix socket instead; NULL = TCP */
 	uint16_t port;
 	int backlog; /* <= 0: the default */
 	unsigned max_connections;
-	SSL_CTX *tls; /* taken; NULL = plain */
-	struct conn_limits limits;
+	const struct transport_conf *transport; /* NULL = plain TCP */
+	struct conn_limits limits;		/* `transport` says linger_s and receive_buffer */
 };
 
-/* Opens nothing yet. What `c` points to must outlive it. */
+/* Opens nothing yet. What `c` points to must outlive it. What is wrong with the files of TLS is added to `report`. */
 struct stream_server *stream_server_new(
-	const struct stream_conf *c, const struct stream_hooks *hooks, struct metrics *m);
+	const struct stream_conf *c, const struct stream_hooks *hooks, struct metrics *m, struct conf_report *report);
 void stream_server_free(struct stream_server *s); /* NULL is allowed */
 
 bool stream_server_start(struct stream_server *s, struct server *server, struct err *err);
@@ -46,10 +49,12 @@ void stream_server_stop(struct stream_server *s);
 /* Connections that there are. */
 unsigned stream_server_busy(const struct stream_server *s);
 void stream_server_end(struct stream_server *s);
+/* For input_ops.renew. */
+bool stream_server_renew(struct stream_server *s, struct err *err);
 
 /* For on_free: one connection fewer. */
 void stream_server_left(struct stream_server *s);
-/* That it listens on; the configured one before it was started. */
+/* That it listens on; the configured one before it was started; 0 for a unix socket. */
 uint16_t stream_server_port(const struct stream_server *s);
 
 #endif

@@ -1,5 +1,9 @@
 """A new configuration while weir runs: nothing is lost, no connection that stays valid is closed, a bad configuration changes nothing."""
+import http.client
+import os
 import re
+import shutil
+import ssl
 
 import pytest
 
@@ -106,3 +110,74 @@ def test_certificate(weir, fake_es, prefix, pki, tmp_path):  # noqa: F811
         with tls(pki, w.port) as new:
             acked(new)
             assert new.sock.getpeercert()["serialNumber"] != first
+
+
+TLS = "<transport tls>\n cert_path {{certs}}/tls.crt\n private_key_path {{certs}}/tls.key\n</transport>"
+ALL_TLS = ELASTICSEARCH.replace("@id in", "@id in\n" + TLS) + "".join(
+    f"<source>\n @type {name}\n bind 127.0.0.1\n port {{{{{port}}}}}\n {rest}\n {TLS}\n</source>\n" for name, port, rest in [
+        ("http", "http", "keepalive_timeout 60s"), ("tcp", "tcp", "tag line\n <parse>\n @type none\n </parse>"),
+        ("syslog", "syslog", "tag log"), ("prometheus", "prometheus", "")])
+HOLDS = "<filter never>\n @type concat\n key x\n n_lines 2\n</filter>\n"
+LISTENERS = ["forward_port", "http", "tcp", "syslog", "prometheus"]
+
+
+class Secret:
+    """A folder with a certificate and its key, as Kubernetes mounts a secret: all of it changes when the link ..data turns."""
+
+    def __init__(self, folder, pki):
+        self.folder, self.pki, self.turns = folder, pki, 0
+        folder.mkdir()
+        self.put("server")
+        for name in ("tls.crt", "tls.key"):
+            (folder / name).symlink_to(f"..data/{name}")
+
+    def put(self, name):
+        self.turns += 1
+        new = self.folder / f"..turn{self.turns}"
+        new.mkdir()
+        shutil.copy(self.pki / f"{name}.pem", new / "tls.crt")
+        shutil.copy(self.pki / f"{name}.key", new / "tls.key")
+        (self.folder / "..data_tmp").symlink_to(new.name)
+        os.rename(self.folder / "..data_tmp", self.folder / "..data")
+        shutil.rmtree(self.folder / f"..turn{self.turns - 1}", ignore_errors=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("holds", [False, True])
+def test_certificates_rotate_under_load(weir, fake_es, prefix, pki, tmp_path, holds):  # noqa: F811
+    """Every listener serves the new certificate to new connections; those that are there go on, and nothing is lost."""
+    secret = Secret(tmp_path / "secret", pki)
+    ports = {name: free_port() for name in LISTENERS}
+    w = weir(ALL_TLS + (HOLDS if holds else ""), es_url=fake_es.url, prefix=prefix, certs=secret.folder, **ports)
+    context = ssl.create_default_context(cafile=pki / "ca.pem")
+
+    def subject(name):
+        with tls(pki, ports[name]) as c:
+            return dict(x[0] for x in c.sock.getpeercert()["subject"])["commonName"]
+
+    def post(seq):
+        web.request("POST", "/web", b'{"n":%d}' % seq, {"Content-Type": "application/json"})
+        answer = web.getresponse()
+        answer.read()
+        assert answer.status == 200
+    assert [subject(name) for name in LISTENERS] == ["server"] * len(LISTENERS)
+    web = http.client.HTTPSConnection("localhost", ports["http"], timeout=30, context=context)
+    with Traffic(w.port, rate=300, connect=lambda port: tls(pki, port)) as traffic, tls(pki, ports["tcp"]) as lines:
+        for turn, name in enumerate(["client", "server"]):
+            post(turn)
+            lines.send(b"line %d\n" % turn)
+            before = traffic.acked()
+            wait_until(lambda: traffic.acked() > before + 100, 30, w.log_tail)
+            secret.put(name)
+            wait_until(lambda: {subject(n) for n in LISTENERS} == {name}, 30, lambda: f"the new certificate everywhere:\n{w.log_tail()}", 0.3)
+            before = traffic.acked()
+            wait_until(lambda: traffic.acked() > before + 100, 30, w.log_tail)
+        post(2)
+        lines.send(b"line 2\n")
+        total = traffic.finish()
+    assert sum(s.broken for s in traffic.senders) == 0, "a connection was closed"
+    wait_until(lambda: len(fake_es.documents()) >= total + 6, 60, w.log_tail)
+    w.stop()
+    documents = list(fake_es.documents(f"{prefix}-*").values())
+    assert difference(traffic, [d for d in documents if "sender" in d]) == NOTHING
+    assert sorted(str(d.get("n", d.get("message"))) for d in documents if "sender" not in d) == ["0", "1", "2", "line 0", "line 1", "line 2"]

@@ -98,9 +98,9 @@ class Sender:
     Events are {"sender": name, "seq": 0, 1, ..., "text": ...}, in chunks of changing size and form. After run() `sent` is their
     number, and every one of them is acknowledged."""
 
-    def __init__(self, port, name, tag="app.steady", rate=None, window=4, seed=1, max_chunk=40):
+    def __init__(self, port, name, tag="app.steady", rate=None, window=4, seed=1, max_chunk=40, connect=Connection):
         self.port, self.name, self.tag, self.rate, self.window = port, name, tag, rate, window
-        self.random, self.max_chunk = random.Random(seed), max_chunk
+        self.random, self.max_chunk, self.connect = random.Random(seed), max_chunk, connect
         self.sent = self.acked = self.resent_chunks = self.broken = self.resets = 0
         self.waiting = []  # (id, bytes, events), the oldest first
         self.error = None
@@ -122,7 +122,7 @@ class Sender:
             began = time.monotonic()
             while not stop.is_set() or self.waiting:
                 try:
-                    with Connection(self.port) as c:
+                    with self.connect(self.port) as c:
                         self.talk(c, stop, began)
                 except (OSError, ConnectionError) as e:
                     self.broken += 1
