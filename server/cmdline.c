@@ -27,13 +27,13 @@ enum {
 	OPT_FILE_TYPE,
 	OPT_ROTATE_AGE,
 	OPT_ROTATE_SIZE,
+	OPT_USER,
+	OPT_GROUP,
 	OPT_IGNORED,
 	OPT_IGNORED_ARG,
 	OPT_REFUSED, /* and what follows it */
 	OPT_SOURCE_ONLY = OPT_REFUSED,
 	OPT_V0,
-	OPT_USER,
-	OPT_GROUP,
 	OPT_DAEMON,
 	OPT_SETUP,
 	OPT_SHOW_PLUGIN,
@@ -89,8 +89,6 @@ static const char *const refused[] = {
 	[OPT_SOURCE_ONLY -
 		OPT_REFUSED] = "--with-source-only: outputs that cannot deliver keep events in their buffers",
 	[OPT_V0 - OPT_REFUSED] = "--use-v0-config: v0.12's parameters are read in v1's syntax; v0's own syntax is not",
-	[OPT_USER - OPT_REFUSED] = "--user: let the service manager choose it (User= in a systemd unit, runAsUser)",
-	[OPT_GROUP - OPT_REFUSED] = "--group: let the service manager choose it (Group= in a systemd unit, runAsGroup)",
 	[OPT_DAEMON - OPT_REFUSED] = "--daemon: weir stays in the foreground; a service manager runs and watches it",
 	[OPT_SETUP - OPT_REFUSED] = "--setup: begin with config/weir.conf",
 	[OPT_SHOW_PLUGIN - OPT_REFUSED] = "--show-plugin-config: `weir help PLUGIN` tells it",
@@ -124,6 +122,7 @@ void cmdline_help(void)
 	      "      --workers N         threads that read from senders\n"
 	      "      --without-source    take nothing in: deliver what is in the buffers\n"
 	      "      --umask MASK        file mode creation mask (octal)\n"
+	      "      --user USER, --group GROUP  started as root: be them, before anything is opened\n"
 	      "      --config-file-type T  yaml: the configuration is YAML, whatever its name\n"
 	      "      --version           print the version\n"
 	      "  -h, --help              this text\n"
@@ -300,6 +299,12 @@ static bool take_value(struct cmdline *cmd, int opt)
 		return true;
 	case OPT_UMASK:
 		take_umask(cmd);
+		return true;
+	case OPT_USER:
+		cmd->user = optarg;
+		return true;
+	case OPT_GROUP:
+		cmd->group = optarg;
 		return true;
 	default:
 		return false;

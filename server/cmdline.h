@@ -9,14 +9,15 @@ enum cmd_verb { CMD_RUN, CMD_CHECK, CMD_PLUGINS, CMD_HELP_PLUGIN, CMD_REFERENCE,
 
 struct cmdline {
 	enum cmd_verb verb;
-	const char *config;	 /* -c, $FLUENT_CONF, or the default place */
-	const char *inline_text; /* -i */
-	const char *include_dir; /* $FLUENT_CONF_INCLUDE_DIR, or conf.d in fluentd's or weir's folder; NULL = none */
-	const char *log_path;	 /* -o */
-	const char *subject;	 /* of `help NAME` */
-	char *rotate_age;	 /* --log-rotate-age; NULL = as configured */
-	int64_t rotate_size;	 /* --log-rotate-size; 0 = as configured */
-	int verbosity;		 /* -v = 1, -vv = 2, -q = -1, -qq = -2 */
+	const char *config;	  /* -c, $FLUENT_CONF, or the default place */
+	const char *inline_text;  /* -i */
+	const char *include_dir;  /* $FLUENT_CONF_INCLUDE_DIR, or conf.d in fluentd's or weir's folder; NULL = none */
+	const char *log_path;	  /* -o */
+	const char *user, *group; /* --user, --group; NULL = as it is */
+	const char *subject;	  /* of `help NAME` */
+	char *rotate_age;	  /* --log-rotate-age; NULL = as configured */
+	int64_t rotate_size;	  /* --log-rotate-size; 0 = as configured */
+	int verbosity;		  /* -v = 1, -vv = 2, -q = -1, -qq = -2 */
 	bool dry_run, strict, strict_value, show, yaml, without_source;
 	long workers; /* --workers; 0 = as configured */
 };

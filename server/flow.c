@@ -458,11 +458,14 @@ static void *flush_main(void *arg)
 		}
 		bool probe = gate_pass(f->gate);
 		struct chunk *c = buffer_take(f->buffer, NS_PER_S);
-		if (c && (probe || !gate_is_shut(f->gate)))
+		/* What comes after a reload is for the new configuration's threads. */
+		if (c && !atomic_load(&f->stopping) && (probe || !gate_is_shut(f->gate))) {
 			flush_chunk(f, &t, c);
-		else if (c)
+			continue;
+		}
+		if (c)
 			buffer_release(f->buffer, c);
-		else if (probe)
+		if (probe)
 			gate_leave(f->gate);
 	}
 	if (t.own)

@@ -244,6 +244,7 @@ static const struct conf_param unix_params[] = {
 		.type = CONF_STRING,
 		.offset = AT(path),
 		.value = "/var/run/fluent/fluent.sock",
+		.writes = CONF_WRITES_FILE,
 		.help = "The socket's path."},
 	COMMON_PARAMS,
 	{.name = NULL},

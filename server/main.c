@@ -3,6 +3,7 @@
 #include "crash_guard.h"
 #include "describe.h"
 #include "die_at.h"
+#include "privileges.h"
 #include "server.h"
 #include "tools.h"
 
@@ -15,6 +16,7 @@ int main(int argc, char **argv)
 {
 	struct cmdline cmd;
 	const struct tool *tool = argc > 1 ? tool_find(argv[1]) : NULL;
+	privileges_lock();
 	/* Both seed or initialise globals, and must do so before there are threads. */
 	json_object_seed(0);
 	curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -22,6 +24,11 @@ int main(int argc, char **argv)
 	if (tool)
 		return tool->run(argc - 1, argv + 1);
 	cmdline_parse(argc, argv, &cmd);
+	struct err err;
+	if (!privileges_become(cmd.user, cmd.group, &err)) {
+		fprintf(stderr, "weir: %s\n", err.text);
+		return 1;
+	}
 	switch (cmd.verb) {
 	case CMD_WRONG:
 		return 1;

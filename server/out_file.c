@@ -35,6 +35,7 @@ static const struct conf_param params[] = {
 		.type = CONF_STRING,
 		.offset = AT(path),
 		.required = true,
+		.writes = CONF_WRITES_FILE,
 		.help = "The file. `*` stands for the slice of time; else that is put behind it. May hold ${tag}, "
 			"${tag[N]}, "
 			"${key}, ${$.a.b} and strftime directives, if the <buffer> has these chunk keys. What comes "
@@ -67,6 +68,7 @@ static const struct conf_param params[] = {
 	{.name = "symlink_path",
 		.type = CONF_STRING,
 		.offset = AT(symlink_path),
+		.writes = CONF_WRITES_FILE,
 		.help = "A symbolic link to the file that was written last. (fluentd's points into the buffer, whose "
 			"files are "
 			"no text here.)"},

@@ -23,7 +23,12 @@ struct secondary_conf {
 static const struct conf_choice compressions[] = {{"text", FILE_TEXT}, {"gzip", FILE_GZIP}, {NULL, 0}};
 
 static const struct conf_param params[] = {
-	{.name = "directory", .type = CONF_STRING, .offset = AT(directory), .required = true, .help = "The folder."},
+	{.name = "directory",
+		.type = CONF_STRING,
+		.offset = AT(directory),
+		.required = true,
+		.writes = CONF_WRITES_FOLDER,
+		.help = "The folder."},
 	{.name = "basename",
 		.type = CONF_STRING,
 		.offset = AT(basename),

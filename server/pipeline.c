@@ -385,6 +385,27 @@ struct source *pipeline_held_source(const struct pipeline *p)
 	return p->held;
 }
 
+/* ---- what is written ------------------------------------------------------------------------------------------------- */
+
+void pipeline_each_written(
+	const struct pipeline *p, void (*fn)(void *arg, enum conf_writes is, const char *path), void *arg)
+{
+	for (size_t i = 0; i < p->sources.n; i++) {
+		const struct source *s = p->sources.v[i];
+		conf_each_written(s->plugin->schema, s->conf, fn, arg);
+	}
+	for (size_t i = 0; i < p->outputs.n; i++) {
+		const struct output *o = p->outputs.v[i];
+		conf_each_written(o->plugin->schema, o->conf, fn, arg);
+		if (o->flow && !flow_in_memory(o->flow))
+			fn(arg, CONF_WRITES_FILE, flow_path(o->flow)); /* the folder above it may be new as well */
+	}
+	for (size_t i = 0; i < p->secondaries.n; i++) {
+		const struct output *o = p->secondaries.v[i];
+		conf_each_written(o->plugin->schema, o->conf, fn, arg);
+	}
+}
+
 /* ---- the log levels of plugins ---------------------------------------------------------------------------------------- */
 
 static size_t add_level(struct log_plugin_level *v, size_t n, const char *id, const void *conf)

@@ -38,6 +38,10 @@ struct holder;
 size_t pipeline_holders(const struct pipeline *p, struct holder *const **v);
 struct source *pipeline_held_source(const struct pipeline *p);
 
+/* fn for each file and folder that plugins write, and for each buffer's. */
+void pipeline_each_written(
+	const struct pipeline *p, void (*fn)(void *arg, enum conf_writes is, const char *path), void *arg);
+
 /* What would be loaded: a line for each plugin. */
 void pipeline_describe(const struct pipeline *p, struct buf *out);
 /* `weir check --show`: all of it with every default and where each value came from. */

@@ -31,6 +31,14 @@ static bool holds_events(const struct pipeline *p)
 /* Says why not. */
 static bool can_take_over(struct server *s, const struct loaded *fresh)
 {
+	struct err err;
+	if (!confine_allows(s->confinement, fresh, &err)) {
+		log_error(NULL,
+			"the new configuration cannot be reloaded: the old one goes on; restart weir, or use "
+			"<system> confine false",
+			LOG_S("error", err.text));
+		return false;
+	}
 	if (!holds_events(s->conf.pipeline) && !holds_events(fresh->pipeline))
 		return true;
 	log_error(NULL, "a configuration with plugins that hold events back (concat, detect_exceptions) cannot be "

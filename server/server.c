@@ -248,18 +248,13 @@ static bool make_folders(const char *path, struct err *err)
 static bool open_dead_letters(struct server *s, struct err *err)
 {
 	const struct system_dead_conf *c = s->conf.system->dead_letters.n ? s->conf.system->dead_letters.v[0] : NULL;
-	const char *root = system_state_dir(s->conf.system);
 	char *path = loaded_dead_path(&s->conf);
-	bool ok = make_folders(root, err);
-	if (ok) {
-		s->dead = dead_letters_open(path, c ? (uint64_t)c->total_limit_size : 1u << 30, c && c->overflow,
-			s->hub, s->conf.metrics, err);
-		ok = s->dead != NULL;
-		if (ok)
-			ingest_hub_set_dead(s->hub, s->dead);
-	}
+	s->dead = dead_letters_open(
+		path, c ? (uint64_t)c->total_limit_size : 1u << 30, c && c->overflow, s->hub, s->conf.metrics, err);
 	mem_free(path);
-	return ok;
+	if (s->dead)
+		ingest_hub_set_dead(s->hub, s->dead);
+	return s->dead != NULL;
 }
 
 static unsigned wanted_workers(const struct server *s)
@@ -422,6 +417,9 @@ static bool start(struct server *s, struct err *err)
 	s->unmatched = unmatched_new();
 	s->watch = (struct watch){.senders = senders_new(), .dead_samples = dead_samples_new(), .taps = taps_new()};
 	s->hub = ingest_hub_new(s->unmatched, &s->watch);
+	if (!make_folders(system_state_dir(s->conf.system), err))
+		return false;
+	s->confinement = confine(&s->conf, s->cmd->log_path);
 	/* Signals are the main thread's. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);

@@ -195,6 +195,7 @@ void server_stop(struct server *s)
 	dead_samples_free(s->watch.dead_samples);
 	senders_free(s->watch.senders);
 	free_events(s);
+	confine_free(s->confinement);
 }
 
 void server_flush(struct server *s)

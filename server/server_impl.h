@@ -2,6 +2,7 @@
 #ifndef WEIR_SERVER_IMPL_H
 #define WEIR_SERVER_IMPL_H
 
+#include "confine.h"
 #include "file_watch.h"
 #include "flow.h"
 #include "ingest.h"
@@ -31,6 +32,7 @@ struct server {
 	struct dead_letters *dead;
 	struct held *held; /* NULL: nothing in the configuration holds events */
 	struct dead_service *dead_service;
+	struct confinement *confinement;
 	struct worker *workers[INGEST_MAX_WORKERS];
 	unsigned worker_count;
 	struct worker *file_worker;

@@ -40,6 +40,7 @@ static const struct conf_param log_params[] = {
 	{.name = "path",
 		.type = CONF_STRING,
 		.offset = LOG_AT(path),
+		.writes = CONF_WRITES_FILE,
 		.help = "The log file; -o goes before it. Default: standard error."},
 	{.name = "rotate_age",
 		.type = CONF_STRING,
@@ -143,6 +144,7 @@ static const struct conf_param dead_params[] = {
 	{.name = "path",
 		.type = CONF_STRING,
 		.offset = DEAD_AT(path),
+		.writes = CONF_WRITES_FOLDER,
 		.help = "The folder. Default: `dead` below root_dir or weir's state folder."},
 	{.name = "total_limit_size",
 		.type = CONF_SIZE,
@@ -222,6 +224,14 @@ static const struct conf_param params[] = {
 		.type = CONF_STRING,
 		.offset = AT(umask),
 		.help = "The process's file mode creation mask (octal). Default: as it was given."},
+	{.name = "confine",
+		.type = CONF_BOOL,
+		.offset = AT(confine),
+		.value = "true",
+		.help = "weir denies itself, as far as the kernel can, what it does not need: to start programs, some "
+			"60 "
+			"system calls (seccomp), and to write outside of the folders that the configuration names "
+			"(landlock). A log line at start tells it. A reload that names other folders is refused."},
 	{.name = "without_source",
 		.type = CONF_BOOL,
 		.offset = AT(without_source),

@@ -33,6 +33,7 @@ struct system_conf {
 	int log_level;
 	bool strict_config_value;
 	bool without_source;
+	bool confine;
 	char *rpc_endpoint;
 	bool enable_get_dump;
 	int64_t input_memory_limit;

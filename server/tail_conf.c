@@ -47,6 +47,7 @@ static const struct conf_param params[] = {
 	{.name = "pos_file",
 		.type = CONF_STRING,
 		AT(pos_file),
+		.writes = CONF_WRITES_FILE,
 		.help = "The file that remembers how far each file was read: fluentd's own, which can be taken over. "
 			"Without "
 			"it what is written while weir is down is not read."},

@@ -420,6 +420,22 @@ void conf_free(const struct conf_schema *schema, void *conf)
 	mem_free(conf);
 }
 
+void conf_each_written(const struct conf_schema *schema, const void *conf,
+	void (*fn)(void *arg, enum conf_writes is, const char *path), void *arg)
+{
+	for (const struct conf_param *p = schema->params; p && p->name; p++) {
+		const char *path = p->writes ? *(char *const *)(const void *)((const char *)conf + p->offset) : NULL;
+		if (path)
+			fn(arg, p->writes, path);
+	}
+	for (const struct conf_sub *sub = schema->subs; sub && sub->schema; sub++) {
+		const struct conf_list *list = (const struct conf_list *)(const void *)((const char *)conf +
+											sub->offset);
+		for (size_t i = 0; i < list->n; i++)
+			conf_each_written(sub->schema, list->v[i], fn, arg);
+	}
+}
+
 /* ---- places ---- */
 
 static const struct conf_param *find_param(const struct conf_schema *schema, const char *name)

@@ -68,6 +68,9 @@ enum conf_support {
 	CONF_MOVED,	 /* the same, but whoever reads it from the section warns; CONF_IGNORED here */
 };
 
+/* What a CONF_STRING names that is weir's to make and to write. */
+enum conf_writes { CONF_WRITES_NOTHING, CONF_WRITES_FILE, CONF_WRITES_FOLDER };
+
 struct conf_param {
 	const char *name;
 	enum conf_type type;
@@ -76,6 +79,7 @@ struct conf_param {
 	bool required;
 	bool secret;   /* masked wherever a configuration is printed */
 	bool positive; /* numbers: 0 and below are an error */
+	enum conf_writes writes;
 	enum conf_support support;
 	const char *instead;
 	const char *old; /* old names, separated by spaces, accepted as this one (v0.12: "buffer_path") */
@@ -138,6 +142,10 @@ struct conf_rules {
 void *conf_make(const struct conf_schema *schema, const struct conf_section *section, const struct conf_rules *rules,
 	struct conf_report *report);
 void conf_free(const struct conf_schema *schema, void *conf);
+
+/* fn for each file and folder that `conf` and the sections within it say is to be written. */
+void conf_each_written(const struct conf_schema *schema, const void *conf,
+	void (*fn)(void *arg, enum conf_writes is, const char *path), void *arg);
 
 /* Whether `name` is the parameter's, or an old one of its, or one of its numbered ones. */
 bool conf_is_name_of(const struct conf_param *p, const char *name);

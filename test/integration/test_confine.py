@@ -1,0 +1,134 @@
+"""What weir denies itself at its start, and --user."""
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+
+import pytest
+
+from harness.forward import Connection, send_events
+from harness.waiting import wait_until
+from harness.weir import ELASTICSEARCH, SYSTEM
+from test_inputs_forward import acked
+from test_reload import reload
+
+FILE = SYSTEM + """
+<source>
+  @type forward
+  @id in
+  bind 127.0.0.1
+  port {{forward_port}}
+</source>
+<match **>
+  @type file
+  @id file
+  path {{out}}/${tag}/all
+  append true
+  <buffer tag>
+    flush_interval 0.1
+  </buffer>
+</match>
+"""
+
+
+def threads(w, field):
+    """What /proc says of each thread of weir's."""
+    found = set()
+    for thread in os.listdir(f"/proc/{w.pid}/task"):
+        with open(f"/proc/{w.pid}/task/{thread}/status") as f:
+            found |= {line.split()[1] for line in f if line.startswith(field + ":")}
+    return found
+
+
+def written(folder, tag="a"):
+    path = folder / tag / "all.log"
+    return path.read_text() if path.exists() else ""
+
+
+def files_are_confined(w):
+    return "files are written only below" in w.log()
+
+
+def test_confined(weir, tmp_path):
+    """Each thread is; the folder of the output can be removed and comes again; a reload that would write elsewhere is refused in words."""
+    out, other = tmp_path / "logs" / "out", tmp_path / "other"
+    out.parent.mkdir()
+    w = weir(FILE, out=out)
+    w.wait_log(r"confined: no programs, \d+ system calls denied")
+    assert threads(w, "NoNewPrivs") == {"1"} and threads(w, "Seccomp") == {"2"}
+    send_events(w.port, "a", [{"n": 1}])
+    wait_until(lambda: '"n":1' in written(out), 20, w.log_tail)
+    subprocess.run(["rm", "-rf", out], check=True)
+    send_events(w.port, "a", [{"n": 2}])
+    wait_until(lambda: '"n":2' in written(out), 20, w.log_tail)
+    if not files_are_confined(w):
+        pytest.skip("this kernel has no landlock")
+    w.allow("cannot be reloaded")
+    w.values["out"] = other
+    w.configure(FILE)
+    with Connection(w.port) as c:
+        w.reload()
+        w.wait_log(f"the old one goes on; restart weir.*it writes to {other}")
+        acked(c, "a")
+    w.values["out"] = out.parent / "second"
+    reload(w, FILE)
+    send_events(w.port, "a", [{"n": 3}])
+    wait_until(lambda: '"n":3' in written(out.parent / "second"), 20, w.log_tail)
+    assert not other.exists()
+
+
+def test_not_confined(weir, tmp_path):
+    """`confine false` leaves no_new_privs."""
+    w = weir(FILE.replace("<system>", "<system>\n  confine false"), out=tmp_path / "out")
+    assert threads(w, "NoNewPrivs") == {"1"} and threads(w, "Seccomp") == {"0"}
+    assert "confined:" not in w.log()
+    w.values["out"] = tmp_path / "other"
+    reload(w, FILE.replace("<system>", "<system>\n  confine false"))
+    send_events(w.port, "a", [{"n": 1}])
+    wait_until(lambda: '"n":1' in written(tmp_path / "other"), 20, w.log_tail)
+
+
+def low_port():
+    for port in range(1023, 600, -1):
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    pytest.skip("no port below 1024 is free")
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that every user finds, which pytest's are not."""
+    folder = tempfile.mkdtemp(prefix="weir-user-")
+    os.chmod(folder, 0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_user(weir, open_folder, fake_es, prefix):
+    """Started as root: another user from the beginning, also in what a reload opens; ports below 1024 stay possible."""
+    nobody = pwd.getpwnam("nobody")
+    root = f"{open_folder}/state"
+    os.mkdir(root)
+    os.chown(root, nobody.pw_uid, nobody.pw_gid)
+    w = weir(ELASTICSEARCH, start=False, es_url=fake_es.url, prefix=prefix, root=root, forward_port=low_port())
+    w.config_path = f"{open_folder}/weir.conf"
+    w.configure(ELASTICSEARCH)
+    w.arguments = ["--user", "nobody", "--group", str(nobody.pw_gid)]
+    w.start()
+    for field, number in (("Uid", nobody.pw_uid), ("Gid", nobody.pw_gid)):
+        assert threads(w, field) == {str(number)}
+    assert threads(w, "CapEff") <= {f"{0:016x}", f"{1 << 10:016x}"}
+    send_events(w.port, "a", [{"n": 1}])
+    wait_until(lambda: len(fake_es.documents()) == 1, 20, w.log_tail)
+    w.values["forward_port"] = low_port()
+    reload(w, ELASTICSEARCH)
+    send_events(w.port, "a", [{"n": 2}])
+    wait_until(lambda: len(fake_es.documents()) == 2, 20, w.log_tail)
+    assert {os.stat(f"{root}/{name}").st_uid for name in os.listdir(root)} == {nobody.pw_uid}
