@@ -67,6 +67,10 @@ int cmd_status(int argc, char **argv)
 		else
 			return fputs(usage, opt == 'h' ? stdout : stderr), opt == 'h' ? 0 : 1;
 	}
+	if (optind < argc) {
+		fprintf(stderr, "weir: status takes no argument such as '%s'\n%s", argv[optind], usage);
+		return 1;
+	}
 	struct admin_client *c = admin_client_new(address, &err);
 	buf_init(&answer, 64 << 20);
 	bool ok = c && admin_client_get(c, "/api/status.json", &answer, &err);

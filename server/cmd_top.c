@@ -117,6 +117,10 @@ int cmd_top(int argc, char **argv)
 		else
 			return fputs(usage, opt == 'h' ? stdout : stderr), opt == 'h' ? 0 : 1;
 	}
+	if (optind < argc) {
+		fprintf(stderr, "weir: top takes no argument such as '%s'\n%s", argv[optind], usage);
+		return 1;
+	}
 	if (!(interval >= 0.1 && interval <= 3600) || count < 0) {
 		fputs("weir: --interval is 0.1 to 3600 seconds, --count a number\n", stderr);
 		return 1;

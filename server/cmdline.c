@@ -207,6 +207,14 @@ static void take_umask(struct cmdline *cmd)
 		umask((mode_t)mask);
 }
 
+/* What getopt did not take; `before` is the argument that it was looking at. */
+static void refuse(struct cmdline *cmd, int opt, const char *before)
+{
+	char name[3] = {'-', (char)optopt, 0};
+	bool is_long = strncmp(before, "--", 2) == 0;
+	wrong(cmd, opt == ':' ? "a value is missing behind " : "unknown option ", is_long ? before : name);
+}
+
 static void take_workers(struct cmdline *cmd)
 {
 	char *end;
@@ -312,7 +320,7 @@ static bool take_value(struct cmdline *cmd, int opt)
 }
 
 /* Options of fluentd's that weir refuses, or that mean nothing to it. */
-static void take_other(struct cmdline *cmd, int opt)
+static void take_other(struct cmdline *cmd, int opt, const char *text)
 {
 	switch (opt) {
 	case 'p':
@@ -336,7 +344,7 @@ static void take_other(struct cmdline *cmd, int opt)
 		if (opt >= OPT_REFUSED && opt < OPT_END)
 			wrong(cmd, refused[opt - OPT_REFUSED], "");
 		else
-			wrong(cmd, "unknown option ", "");
+			refuse(cmd, opt, text);
 	}
 }
 
@@ -355,11 +363,11 @@ void cmdline_parse(int argc, char **argv, struct cmdline *cmd)
 		argv++;
 	}
 	int opt;
-	opterr = 1;
-	while ((opt = getopt_long(argc, argv, "c:i:o:vqhp:r:I:d:s::g:G:", options, NULL)) != -1 &&
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, ":c:i:o:vqhp:r:I:d:s::g:G:", options, NULL)) != -1 &&
 		cmd->verb != CMD_WRONG)
 		if (!take_flag(cmd, opt) && !take_value(cmd, opt))
-			take_other(cmd, opt);
+			take_other(cmd, opt, argv[optind - 1]);
 	if (cmd->verb == CMD_WRONG)
 		return;
 	if (cmd->verb == CMD_HELP_PLUGIN && optind < argc)

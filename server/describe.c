@@ -168,6 +168,36 @@ static void list_types(const char *section, struct buf *out)
 	}
 }
 
+/* The name of a plugin or section that may have been meant; NULL if none is near. */
+static const char *nearest(const char *name)
+{
+	const char *names[SECTIONS_MAX + 128];
+	struct sections all;
+	size_t n = 0;
+	meet_all(&all);
+	for (const struct plugin *const *p = plugin_list; *p && n < 127; p++)
+		names[n++] = (*p)->name;
+	for (size_t i = 0; i < all.n; i++)
+		names[n++] = all.v[i]->name;
+	names[n] = NULL;
+	return conf_nearest(name, names);
+}
+
+static void not_found(const char *name)
+{
+	const char *instead = NULL, *near = nearest(name);
+	for (size_t k = 0; k < sizeof kinds / sizeof *kinds && !instead; k++)
+		instead = plugin_instead(kinds[k], name);
+	if (instead)
+		fprintf(stderr, "weir: weir has no plugin '%s': %s\n", name, instead);
+	else if (near)
+		fprintf(stderr, "weir: there is no plugin and no section '%s': did you mean '%s'?\n", name, near);
+	else
+		fprintf(stderr,
+			"weir: there is no plugin and no section '%s': `weir plugins` lists those that there are\n",
+			name);
+}
+
 int describe_plugin(const char *name)
 {
 	struct buf out;
@@ -182,9 +212,7 @@ int describe_plugin(const char *name)
 		list_types(name, &out);
 	}
 	if (!found)
-		fprintf(stderr,
-			"weir: there is no plugin and no section '%s': `weir plugins` lists those that there are\n",
-			name);
+		not_found(name);
 	print(&out);
 	return found ? 0 : 1;
 }

@@ -207,6 +207,12 @@ static bool curl_version_of(const char *name, long *min, long *max)
 	return false;
 }
 
+/* The value of a variable that is not set is no file. */
+static const char *given(const char *path)
+{
+	return path && *path ? path : NULL;
+}
+
 static void make_tls(struct elasticsearch_settings *s, const struct elasticsearch_conf *c, struct conf_report *r)
 {
 	long unused;
@@ -225,9 +231,9 @@ static void make_tls(struct elasticsearch_settings *s, const struct elasticsearc
 			conf_report_add(r, CONF_ERROR, conf_where(c, list[i].param),
 				"'%s' is no TLS version: TLSv1_1, TLSv1_2 or TLSv1_3", list[i].value);
 	s->client.ssl_verify = c->ssl_verify;
-	s->client.ca_file = c->ca_file;
-	s->client.client_cert = c->client_cert;
-	s->client.client_key = c->client_key;
+	s->client.ca_file = given(c->ca_file);
+	s->client.client_cert = given(c->client_cert);
+	s->client.client_key = given(c->client_key);
 	s->client.client_key_pass = c->client_key_pass;
 	s->client.ciphers = c->ssl_ciphers;
 }

@@ -75,6 +75,10 @@ static const struct conf_param params[] = {
 		.help = "What cannot be parsed goes to `<label @ERROR>`, or if there is none to the dead letters; "
 			"false: "
 			"it is only counted."},
+	{.name = "suppress_parse_error_log",
+		.type = CONF_IGNORED,
+		.support = CONF_NOT_USED,
+		.instead = "lines of weir's log that repeat themselves are held back"},
 	PARSER_FLAT_PARAMS,
 	{.name = NULL},
 };

@@ -19,6 +19,11 @@ static void report_same_path(struct builder *b, const struct output *o, const st
 	}
 }
 
+static bool keeps_nothing(const char *type)
+{
+	return strcmp(type, "stdout") == 0 || strcmp(type, "null") == 0;
+}
+
 static void make_secondary(struct builder *b, struct output *o, const struct buffer_conf *c)
 {
 	const struct conf_section *own = ((struct conf_common *)o->conf)->section;
@@ -30,9 +35,14 @@ static void make_secondary(struct builder *b, struct output *o, const struct buf
 		b->primary = NULL;
 		if (!secondary)
 			return;
-		if (!secondary->plugin->output->flush)
+		if (keeps_nothing(secondary->plugin->name))
+			conf_report_add(b->report, CONF_WARNING, s->pos,
+				"@type %s in <secondary> would keep nothing: what cannot be delivered becomes dead "
+				"letters instead",
+				secondary->plugin->name);
+		else if (!secondary->plugin->output->flush)
 			conf_report_add(b->report, CONF_ERROR, s->pos,
-				"@type %s cannot stand in <secondary>: it keeps nothing; secondary_file, file, "
+				"@type %s cannot stand in <secondary>: secondary_file, file, "
 				"forward, http and "
 				"elasticsearch can",
 				secondary->plugin->name);

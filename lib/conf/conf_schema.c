@@ -473,7 +473,7 @@ bool conf_is_given(const struct conf_schema *schema, const void *conf, const cha
 void conf_check_file(
 	const void *conf, const char *param, const char *path, enum conf_severity severity, struct conf_report *report)
 {
-	if (path && access(path, R_OK) != 0)
+	if (path && *path && access(path, R_OK) != 0)
 		conf_report_add(report, severity, conf_where(conf, param), "%s: cannot read '%s': %s", param, path,
 			strerror(errno));
 }

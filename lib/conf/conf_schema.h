@@ -155,7 +155,7 @@ struct conf_pos conf_where(const void *conf, const char *param);
 /* Whether the parameter (or one of its old names) was given in the file. */
 bool conf_is_given(const struct conf_schema *schema, const void *conf, const char *param);
 
-/* For checks: a finding at the parameter if the file that it names cannot be read. `path` NULL: none is named. */
+/* For checks: a finding at the parameter if the file that it names cannot be read. `path` NULL or empty: none is named. */
 void conf_check_file(
 	const void *conf, const char *param, const char *path, enum conf_severity severity, struct conf_report *report);
 

@@ -50,18 +50,29 @@ const char *parser_type_name(const struct parser *p)
 	return p->type->names;
 }
 
+#define GROK_INSTEAD                                                                                      \
+	"write the pattern as an expression (@type regexp); what a %{PATTERN} stands for is in the grok " \
+	"plugin's pattern files"
+
+/* Parsers that configurations name and weir does not have. */
+static const struct {
+	const char *name, *instead;
+} missing[] = {
+	{"grok", GROK_INSTEAD},
+	{"multiline_grok", GROK_INSTEAD},
+	{"logfmt", "@type kv reads such lines where no value holds a blank; else write an expression (@type regexp)"},
+};
+
 static void unknown_type(const char *name, struct conf_pos pos, struct conf_report *report)
 {
 	const char *names[sizeof types / sizeof *types];
 	size_t n = 0;
-	if (strcmp(name, "grok") == 0 || strcmp(name, "multiline_grok") == 0) {
-		conf_report_add(report, CONF_ERROR, pos,
-			"weir has no parser '%s': write the pattern as an expression (@type regexp); what a "
-			"%%{PATTERN} "
-			"stands for is in the grok plugin's pattern files",
-			name);
-		return;
-	}
+	for (size_t i = 0; i < sizeof missing / sizeof *missing; i++)
+		if (strcmp(name, missing[i].name) == 0) {
+			conf_report_add(
+				report, CONF_ERROR, pos, "weir has no parser '%s': %s", name, missing[i].instead);
+			return;
+		}
 	for (; types[n]; n++)
 		names[n] = types[n]->names;
 	names[n] = NULL;

@@ -216,3 +216,28 @@ def test_wrong_configurations():
         if text != expect or status != (0 if "weir: 0 errors" in expect else 1):
             bad.append(f"== {name}, status {status}\n{text}-- instead of\n{expect}")
     assert not bad, "\n".join(bad)
+
+
+COMMANDS = [
+    (["help", "forwrad"], 1, "there is no plugin and no section 'forwrad': did you mean 'forward'?"),
+    (["help", "s3"], 1, "weir has no plugin 's3': archive from"),
+    (["help", "zzz"], 1, "there is no plugin and no section 'zzz': `weir plugins` lists"),
+    (["help", "null", "x"], 1, "no such verb or argument: x"),
+    (["plugins", "--all"], 1, "weir: unknown option --all ("),
+    (["-vz"], 1, "weir: unknown option -z ("),
+    (["--config"], 1, "weir: a value is missing behind --config ("),
+    (["status", "x"], 1, "weir: status takes no argument such as 'x'\nusage: weir status"),
+    (["top", "--count", "1", "x"], 1, "weir: top takes no argument such as 'x'\nusage: weir top"),
+    (["tail", "a", "b"], 1, "usage: weir tail"),
+    (["cat", "a", "b"], 1, "usage: weir cat"),
+    (["deadletter", "ls", "x"], 1, "unknown argument x"),
+    (["setup-es", "a", "b"], 1, "usage: weir setup-es"),
+]
+
+
+def test_command_lines():
+    """What is not understood is named, whatever the verb, and nothing is done."""
+    binary = os.path.abspath(os.environ.get("WEIR_BIN", os.path.join(ROOT, "build/weir")))
+    for arguments, status, text in COMMANDS:
+        done = subprocess.run([binary, *arguments], capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stdout) == (status, "") and text in done.stderr, (arguments, done)
