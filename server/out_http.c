@@ -16,6 +16,8 @@
 
 #define BODY_MAX  ((size_t)256 << 20)
 #define REPLY_MAX 4096u
+/* The endpoint's name is looked up for each connection, and no connection is kept longer: the name may have moved. */
+#define CONNECTION_LIFE_S 300
 
 struct auth_conf {
 	struct conf_common common;
@@ -331,6 +333,8 @@ static bool set_up(struct flusher *t)
 	       curl_easy_setopt(e, CURLOPT_PROXY, c->proxy ? c->proxy : "") == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_NOPROXY, "") == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_FORBID_REUSE, c->reuse ? 0L : 1L) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, (long)CONNECTION_LIFE_S) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, 0L) == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_ERRORBUFFER, t->error) == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_reply) == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_WRITEDATA, t) == CURLE_OK &&

@@ -242,7 +242,7 @@ class Connection(threading.Thread):
 
 
 class FakeES:
-    def __init__(self, port=0, tls=None, user=None, version="8.19.0", keep_documents=True):
+    def __init__(self, port=0, tls=None, user=None, version="8.19.0", keep_documents=True, address="127.0.0.1"):
         """tls: (certificate file, key file); user: "name:password" that requests must carry; keep_documents: off for runs so
         long that only counts can be kept."""
         self.tls = None
@@ -250,7 +250,7 @@ class FakeES:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.tls.load_cert_chain(*tls)
         self.user, self.version, self.keep_documents = user, version, keep_documents
-        self.port = port
+        self.port, self.address = port, address
         self.auto_create = True
         self.faults = []
         self.indices = collections.defaultdict(dict)
@@ -283,7 +283,7 @@ class FakeES:
     def open_listener(self):
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", self.port))
+        listener.bind((self.address, self.port))
         listener.listen(128)
         self.port = listener.getsockname()[1]
         self.listener = listener
@@ -324,7 +324,7 @@ class FakeES:
 
     @property
     def url(self):
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{self.address}:{self.port}"
 
     def fault(self, fault):
         self.faults.append(fault)

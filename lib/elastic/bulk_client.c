@@ -18,7 +18,9 @@
  * A connection that was idle for longer may have been closed by something on the way: a new one costs less than a
  * failure.
  */
-#define CONNECTION_AGE_S 118
+#define CONNECTION_IDLE_S 118
+/* One in use is given up after this time all the same: a name that has moved to another address is noticed also if the old one still answers. */
+#define CONNECTION_LIFE_S 300
 /*
  * curl copies what it sends through this. Measured with bodies of 5 MiB: larger ones cost more, because they do not
  * stay in the cache, smaller ones because of the system calls.
@@ -114,8 +116,10 @@ static bool set_up(struct bulk_client *c, const struct bulk_client_options *o)
 	       curl_easy_setopt(e, CURLOPT_PROXY, o->proxy ? o->proxy : "") == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_NOPROXY, "") == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
-	       curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, (long)CONNECTION_AGE_S) == CURLE_OK &&
-	       curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, 60L) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, (long)CONNECTION_IDLE_S) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, (long)CONNECTION_LIFE_S) == CURLE_OK &&
+	       /* Each new connection asks anew: there are few, and the answer before may be why one is needed. */
+	       curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, 0L) == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER) == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER) == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_ERRORBUFFER, c->error) == CURLE_OK &&

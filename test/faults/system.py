@@ -15,14 +15,14 @@ from harness.waiting import wait_until
 from oracle import Traffic, books_balance, compare, compare_events, drain, is_drained, make_weir, refuse_planted
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-KNOBS = ("wall_offset_s", "sync_delay_us", "sync_fail_in", "alloc_fail_in", "syncs", "allocs")
+KNOBS = ("wall_offset_s", "sync_delay_us", "sync_fail_in", "alloc_fail_in", "address", "connection_life_s", "syncs", "allocs")
 
 
 class Shim:
     """Wraps a weir; its knobs are attributes that may be set while weir runs."""
 
-    def __init__(self, c, folder):
-        library = os.path.join(c.folder, "shim.so")
+    def __init__(self, build_folder, folder):
+        library = os.path.join(build_folder, "shim.so")
         if not os.path.exists(library):
             subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", library, os.path.join(HERE, "shim.c"), "-ldl"], check=True)
         path = os.path.join(folder, "knobs")
@@ -43,7 +43,7 @@ class Shim:
 def shimmed(c, es, **values):
     """A weir under a shim, not started yet."""
     folder = c.place()
-    shim, w = Shim(c, folder), make_weir(folder, es.url, **values)
+    shim, w = Shim(c.folder, folder), make_weir(folder, es.url, **values)
     w.launcher = shim.launcher
     return shim, w
 
