@@ -1,5 +1,5 @@
 /*
- * reload.c: a new configuration takes the place of the running one (SIGHUP, SIGUSR2, the RPC endpoint, a changed certificate).
+ * reload.c: a new configuration takes the place of the running one (SIGHUP, SIGUSR2, the RPC endpoint, a changed certificate or secret).
  *
  *     read and check all of it ─ open the buffers that are new ─ park the workers: swap ─ end sources that are gone ─ start those that are new
  *
@@ -196,7 +196,7 @@ static void swap_in(struct server *s, struct loaded *fresh)
 	struct swap x = {s, fresh};
 	struct generation *g = mem_zalloc(sizeof *g);
 	/* Before the files are read again: what changes from now on is seen at the next look. */
-	file_watch_set(s->files, conf_tree_root(fresh->tree));
+	file_watch_set(s->files, fresh->tree);
 	dead_service_stop(s->dead_service); /* it appends to buffers from a thread of its own */
 	park_all(s, swap, &x);
 	g->conf = s->conf;
@@ -395,7 +395,7 @@ static void on_file(void *arg)
 {
 	struct server *s = arg;
 	if (!holds_events(s->conf.pipeline)) {
-		server_reload(s, "a certificate or a key has changed");
+		server_reload(s, "a certificate, a key or a file that the configuration reads has changed");
 	} else if (s->phase == PHASE_RUN) {
 		park_all(s, renew, s);
 		log_info(NULL, "a certificate or a key has changed: the sources have read theirs again");
@@ -406,8 +406,8 @@ bool server_watch_files(struct server *s, struct err *err)
 {
 	s->files = file_watch_new(s->base, on_file, s);
 	if (!s->files)
-		return err_set(err, "no memory to watch certificates");
-	file_watch_set(s->files, conf_tree_root(s->conf.tree));
+		return err_set(err, "no memory to watch certificates and secrets");
+	file_watch_set(s->files, s->conf.tree);
 	return true;
 }
 

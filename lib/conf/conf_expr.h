@@ -13,9 +13,14 @@
 
 #include "base/buf.h"
 
+struct stat;
+
 struct conf_expr_env {
 	int worker_id;
 	bool no_files; /* File.read and the like are refused (fuzzing) */
+	/* Told of each file that the code reads or asks for, as it is then; st NULL: it is not there. NULL = nobody wants to know. */
+	void (*on_file)(void *arg, const char *path, const struct stat *st);
+	void *arg;
 };
 
 enum conf_expr_status {

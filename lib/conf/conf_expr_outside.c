@@ -70,12 +70,20 @@ static const char *file_path(struct expr *x, const uint8_t *at, struct expr_valu
 	return expr_going(x) ? conf_arena_copy(&x->arena, v.s.p, v.s.n) : NULL;
 }
 
+static void tell(const struct expr *x, const char *path, const struct stat *st)
+{
+	if (x->env->on_file)
+		x->env->on_file(x->env->arg, path, st);
+}
+
 struct expr_value expr_read_file(struct expr *x, const uint8_t *at, struct expr_value v)
 {
 	const char *path = x->live && expr_going(x) ? file_path(x, at, v) : NULL;
+	struct stat st;
 	if (!path)
 		return expr_nil();
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	tell(x, path, fd >= 0 && fstat(fd, &st) == 0 ? &st : NULL);
 	if (fd < 0) {
 		expr_fail(x, at, "cannot read '%s': %s", path, strerror(errno));
 		return expr_nil();
@@ -91,6 +99,8 @@ struct expr_value expr_file_exists(struct expr *x, const uint8_t *at, struct exp
 	struct stat st;
 	if (!path)
 		return expr_nil();
+	bool is_there = stat(path, &st) == 0;
 	x->result->outside = true;
-	return expr_bool(stat(path, &st) == 0);
+	tell(x, path, is_there ? &st : NULL);
+	return expr_bool(is_there);
 }

@@ -7,6 +7,7 @@ struct conf_tree {
 	struct conf_arena arena;
 	struct conf_section root;
 	bool whole;
+	struct conf_file *files;
 };
 
 /* ---- building ---- */
@@ -90,13 +91,24 @@ static const char *include_dir(const struct conf_section *root, const char *give
 	return given;
 }
 
+static void add_file(void *arg, const char *path, const struct stat *st)
+{
+	struct conf_tree *t = arg;
+	struct conf_file *f = conf_arena_zalloc(&t->arena, sizeof *f);
+	f->path = conf_arena_copy(&t->arena, path, strlen(path));
+	if (st)
+		f->st = *st;
+	f->next = t->files;
+	t->files = f;
+}
+
 struct conf_tree *conf_tree_read(const struct conf_source *source, struct conf_report *report)
 {
 	struct conf_tree *t = tree_new();
 	struct conf_reader r = {
 		.arena = &t->arena,
 		.report = report,
-		.env = {.worker_id = source->worker_id, .no_files = false},
+		.env = {.worker_id = source->worker_id, .no_files = false, .on_file = add_file, .arg = t},
 		.main_is_yaml = source->yaml,
 	};
 	struct conf_cursor root;
@@ -143,6 +155,11 @@ void conf_tree_free(struct conf_tree *t)
 const struct conf_section *conf_tree_root(const struct conf_tree *t)
 {
 	return &t->root;
+}
+
+const struct conf_file *conf_tree_files(const struct conf_tree *t)
+{
+	return t->files;
 }
 
 bool conf_tree_is_whole(const struct conf_tree *t)

@@ -9,6 +9,8 @@
 
 #include "conf/conf_report.h"
 
+#include <sys/stat.h>
+
 enum conf_value_kind {
 	CONF_VALUE_BARE,    /* k v, or k alone: "" */
 	CONF_VALUE_SINGLE,  /* 'v' */
@@ -41,6 +43,13 @@ struct conf_section {
 
 struct conf_tree;
 
+/* A file that #{} read or asked for (File.read, File.exist?), as it was then. */
+struct conf_file {
+	struct conf_file *next;
+	const char *path;
+	struct stat st; /* all 0: it was not there */
+};
+
 struct conf_source {
 	const char *path;	 /* the main file; NULL with inline_text only */
 	const char *inline_text; /* -i: read after the file; \n in it are line ends, as in fluentd; NULL = none */
@@ -56,6 +65,8 @@ struct conf_source {
 struct conf_tree *conf_tree_read(const struct conf_source *source, struct conf_report *report);
 void conf_tree_free(struct conf_tree *t);
 const struct conf_section *conf_tree_root(const struct conf_tree *t);
+/* The latest one first; NULL = none. */
+const struct conf_file *conf_tree_files(const struct conf_tree *t);
 /* Whether all mistakes that were found are in values of parameters; else what else would be said of the tree follows from those. */
 bool conf_tree_is_whole(const struct conf_tree *t);
 

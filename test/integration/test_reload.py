@@ -122,31 +122,54 @@ LISTENERS = ["forward_port", "http", "tcp", "syslog", "prometheus"]
 
 
 class Secret:
-    """A folder with a certificate and its key, as Kubernetes mounts a secret: all of it changes when the link ..data turns."""
+    """A folder as Kubernetes mounts a secret: all of its files change when the link ..data turns."""
 
-    def __init__(self, folder, pki):
-        self.folder, self.pki, self.turns = folder, pki, 0
+    def __init__(self, folder, files):
+        self.folder, self.turns = folder, 0
         folder.mkdir()
-        self.put("server")
-        for name in ("tls.crt", "tls.key"):
+        self.put(files)
+        for name in files:
             (folder / name).symlink_to(f"..data/{name}")
 
-    def put(self, name):
+    def put(self, files):
+        """{name: bytes}"""
         self.turns += 1
         new = self.folder / f"..turn{self.turns}"
         new.mkdir()
-        shutil.copy(self.pki / f"{name}.pem", new / "tls.crt")
-        shutil.copy(self.pki / f"{name}.key", new / "tls.key")
+        for name, content in files.items():
+            (new / name).write_bytes(content)
         (self.folder / "..data_tmp").symlink_to(new.name)
         os.rename(self.folder / "..data_tmp", self.folder / "..data")
         shutil.rmtree(self.folder / f"..turn{self.turns - 1}", ignore_errors=True)
+
+
+def pair(pki, name):  # noqa: F811
+    """A certificate and its key, as the files of a secret."""
+    return {"tls.crt": (pki / f"{name}.pem").read_bytes(), "tls.key": (pki / f"{name}.key").read_bytes()}
+
+
+def test_password(weir, fake_es, prefix, tmp_path):
+    """A password that the configuration reads from a secret's file is read again when the secret changes."""
+    secret = Secret(tmp_path / "secret", {"password": b"one\n"})
+    fake_es.user = "weir:one"
+    w = weir(ELASTICSEARCH, es_url=fake_es.url, prefix=prefix,
+             output=f"user weir\npassword \"#{{File.read('{secret.folder}/password').chomp}}\"")
+    with Connection(w.port) as c:
+        acked(c)
+        wait_until(lambda: len(fake_es.documents()) == 1, 20, w.log_tail)
+        fake_es.user = "weir:two"
+        secret.put({"password": b"two\n"})
+        wait_until(lambda: RELOADED in w.log(), 30, lambda: f"the change is noticed:\n{w.log_tail()}")
+        acked(c)
+        wait_until(lambda: len(fake_es.documents()) == 2, 20, w.log_tail)
+    assert "two" not in w.log()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("holds", [False, True])
 def test_certificates_rotate_under_load(weir, fake_es, prefix, pki, tmp_path, holds):  # noqa: F811
     """Every listener serves the new certificate to new connections; those that are there go on, and nothing is lost."""
-    secret = Secret(tmp_path / "secret", pki)
+    secret = Secret(tmp_path / "secret", pair(pki, "server"))
     ports = {name: free_port() for name in LISTENERS}
     w = weir(ALL_TLS + (HOLDS if holds else ""), es_url=fake_es.url, prefix=prefix, certs=secret.folder, **ports)
     context = ssl.create_default_context(cafile=pki / "ca.pem")
@@ -168,7 +191,7 @@ def test_certificates_rotate_under_load(weir, fake_es, prefix, pki, tmp_path, ho
             lines.send(b"line %d\n" % turn)
             before = traffic.acked()
             wait_until(lambda: traffic.acked() > before + 100, 30, w.log_tail)
-            secret.put(name)
+            secret.put(pair(pki, name))
             wait_until(lambda: {subject(n) for n in LISTENERS} == {name}, 30, lambda: f"the new certificate everywhere:\n{w.log_tail()}", 0.3)
             before = traffic.acked()
             wait_until(lambda: traffic.acked() > before + 100, 30, w.log_tail)

@@ -347,6 +347,38 @@ static struct conf_expr_result eval(const struct conf_expr_env *env, const char 
 	return r;
 }
 
+static void count_file(void *arg, const char *path, const struct stat *st)
+{
+	int *seen = arg;
+	assert_true(*path == '/');
+	seen[st ? st->st_size == 7 : 2]++;
+}
+
+/* Whoever wants to know is told of each file that the code looked into. */
+static void test_told_of_files(void **state)
+{
+	(void)state;
+	char name[] = "/tmp/weir-expr-XXXXXX", code[256];
+	int fd = mkstemp(name), seen[3] = {0};
+	const struct conf_expr_env env = {.on_file = count_file, .arg = seen};
+	struct buf out;
+	buf_init(&out, SIZE_MAX);
+	assert_int_equal(write(fd, "secret\n", 7), 7);
+	close(fd);
+	snprintf(
+		code, sizeof code, "File.read('%s') + File.open('%s').read + File.exist?('%s').to_s", name, name, name);
+	eval(&env, code, &out);
+	assert_string_equal(buf_cstr(&out), "secret\nsecret\ntrue");
+	unlink(name);
+	snprintf(code, sizeof code, "File.exist?('%s') ? File.read('%s') : 'none'", name, name);
+	eval(&env, code, &out);
+	eval(&env, "File.read('/nowhere')", &out);
+	assert_int_equal(seen[0], 0);
+	assert_int_equal(seen[1], 3);
+	assert_int_equal(seen[2], 2);
+	buf_free(&out);
+}
+
 static void test_host_and_files(void **state)
 {
 	(void)state;
@@ -428,6 +460,7 @@ int main(void)
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_extent),
 		cmocka_unit_test(test_host_and_files),
+		cmocka_unit_test(test_told_of_files),
 		cmocka_unit_test(test_limits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
