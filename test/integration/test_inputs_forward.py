@@ -89,7 +89,7 @@ def closed(sock, timeout=10):
 
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory):
-    """ca.pem, server.pem with a passphrase on its key, client.pem; other.pem is nobody's."""
+    """ca.pem, server.pem with a passphrase on its key, client.pem; expired.pem had its time, other.pem is nobody's."""
     folder = tmp_path_factory.mktemp("pki")
 
     def openssl(*args):
@@ -102,6 +102,8 @@ def pki(tmp_path_factory):
         openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
         openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30",
                 "-extfile", f"{name}.ext", "-out", f"{name}.pem")
+    openssl("x509", "-req", "-in", "client.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "0", "-out", "expired.pem")
+    os.link(folder / "client.key", folder / "expired.key")
     openssl("rsa", "-in", "server.key", "-aes256", "-passout", "pass:open sesame", "-out", "server.locked")
     return folder
 
@@ -144,7 +146,7 @@ def test_client_certificates(run, pki):
     w = run(f"<transport tls>\n cert_path {pki}/server.pem\n private_key_path {pki}/server.key\n ca_path {pki}/ca.pem\n client_cert_auth true\n</transport>")
     with tls(pki, w.port, client="client") as good:
         acked(good, record={"i": 0})
-        for client in (None, "other"):
+        for client in (None, "other", "expired"):
             with pytest.raises((OSError, ConnectionError)):
                 with tls(pki, w.port, client=client) as c:
                     acked(c, record={"i": -1})
@@ -159,6 +161,17 @@ def test_no_tls_to_a_tls_port(run, pki):
         with pytest.raises((OSError, ConnectionError)):
             c.ack()
     w.wait_log("a TLS handshake failed")
+
+
+def test_begun_handshake(run, pki):
+    """Half a ClientHello, and nothing more: that connection ends in time, the others go on."""
+    w = run(f"handshake_timeout 1s\n<transport tls>\n cert_path {pki}/server.pem\n private_key_path {pki}/server.key\n</transport>")
+    with Connection(w.port) as silent, Connection(w.port) as half:
+        half.send(bytes.fromhex("16030100c8010000c40303"))
+        with tls(pki, w.port) as good:
+            acked(good)
+            assert closed(half.sock) and closed(silent.sock)
+            acked(good)
 
 
 # ---- the handshake -----------------------------------------------------------------------------------------------------
