@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "clients.h"
 #include "conn_impl.h"
 #include "ingest.h"
 #include "senders.h"
@@ -123,7 +124,8 @@ static void on_tick(void *arg)
 	int64_t now = clock_mono_ns();
 	for (struct conn *c = g->first, *next; c; c = next) {
 		next = c->next;
-		if (!c->deadline_ns || now < c->deadline_ns)
+		bool waits = c->state == CONN_OPEN && c->pauses & PAUSE_RATE; /* for weir, not for the peer */
+		if (!c->deadline_ns || now < c->deadline_ns || waits)
 			continue;
 		c->deadline_ns = 0;
 		if (c->state == CONN_CLOSING)
@@ -303,6 +305,7 @@ void conn_release(struct conn *c)
 		return;
 	c->ops->on_free(c);
 	sender_close(c->sender);
+	client_leave(c->client);
 	conn_drop_read_buffer(c);
 	buf_free(&c->out);
 	mem_free(c);
@@ -362,6 +365,25 @@ bool conn_is_ending(const struct conn *c)
 	return c->state == CONN_GONE || c->state == CONN_CLOSING;
 }
 
+void conn_set_client(struct conn *c, struct client *client, const struct client_limits *limits)
+{
+	c->client = client;
+	c->limits = limits;
+}
+
+void conn_set_limits(struct conn *c, const struct client_limits *limits)
+{
+	c->limits = c->client ? limits : NULL;
+	if (!c->limits)
+		conn_resume_by(c, PAUSE_RATE);
+}
+
+void conn_sent_events(struct conn *c, uint64_t n)
+{
+	if (c->limits)
+		client_sent_events(c->client, n, c->limits->events_per_s, clock_mono_ns());
+}
+
 struct sender *conn_sender(struct conn *c)
 {
 	return c->sender;
@@ -380,11 +402,6 @@ const struct peer *conn_peer(const struct conn *c)
 struct worker *conn_worker(struct conn *c)
 {
 	return c->worker;
-}
-
-const char *conn_cert_name(struct conn *c)
-{
-	return c->cert_name;
 }
 
 int64_t conn_last_read(const struct conn *c)

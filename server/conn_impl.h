@@ -7,7 +7,7 @@
 enum conn_state { CONN_HANDSHAKE, CONN_OPEN, CONN_CLOSING, CONN_GONE };
 
 /* Who has paused it. */
-enum conn_pause { PAUSE_SESSION = 1, PAUSE_MEMORY = 2, PAUSE_ALL = 3 };
+enum conn_pause { PAUSE_SESSION = 1, PAUSE_MEMORY = 2, PAUSE_RATE = 4, PAUSE_ALL = 7 };
 
 struct conn_group {
 	struct worker *worker;
@@ -39,7 +39,8 @@ struct conn {
 	int64_t stuck_ns, last_read_ns, deadline_ns, age_end_ns;
 	struct peer peer;
 	struct sender *sender;
-	char cert_name[128];
+	struct client *client;		    /* NULL = nobody counts */
+	const struct client_limits *limits; /* NULL = none */
 };
 
 enum io { IO_OK, IO_BLOCKED, IO_EOF, IO_FAILED };
@@ -54,9 +55,9 @@ enum io conn_io_handshake(struct conn *c);
 
 /* Reads what is there, as far as it is this connection's turn, and gives it to the session. */
 void conn_read_turn(struct conn *c);
-void conn_pause_by(struct conn *c, enum conn_pause who);
-void conn_resume_by(struct conn *c, enum conn_pause who);
-/* Reading was to wait for memory: tries again. */
+void conn_pause_by(struct conn *c, unsigned who);
+void conn_resume_by(struct conn *c, unsigned who);
+/* Reading was to wait for memory, or because its client was too fast: tries again. */
 void conn_on_again(evutil_socket_t fd, short events, void *arg);
 void conn_drop_read_buffer(struct conn *c);
 

@@ -5,8 +5,9 @@
 #include "transport_conf.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <openssl/err.h>
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 static enum io tls_result(struct conn *c, int rc, bool reading)
 {
@@ -73,15 +74,42 @@ void conn_io_end(struct conn *c)
 	shutdown(c->fd, SHUT_WR);
 }
 
-static void read_cert_name(struct conn *c)
+static bool is_such_a_name(const ASN1_STRING *name, const char *pattern)
 {
-	X509 *cert = SSL_get1_peer_certificate(c->ssl);
-	if (!cert)
-		return;
-	if (X509_NAME_get_text_by_NID(X509_get_subject_name(cert), NID_commonName, c->cert_name, sizeof c->cert_name) <
-		0)
-		c->cert_name[0] = 0;
-	X509_free(cert);
+	char text[256];
+	int n = name ? ASN1_STRING_length(name) : 0;
+	if (n <= 0 || n >= (int)sizeof text || memchr(ASN1_STRING_get0_data(name), 0, (size_t)n))
+		return false;
+	memcpy(text, ASN1_STRING_get0_data(name), (size_t)n);
+	text[n] = 0;
+	return fnmatch(pattern, text, FNM_CASEFOLD | FNM_NOESCAPE) == 0;
+}
+
+static bool has_alternative_name(const X509 *cert, const char *pattern)
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	bool found = false;
+	for (int i = 0; i < sk_GENERAL_NAME_num(names) && !found; i++) {
+		const GENERAL_NAME *g = sk_GENERAL_NAME_value(names, i);
+		if (g->type == GEN_DNS || g->type == GEN_URI || g->type == GEN_EMAIL)
+			found = is_such_a_name(g->d.ia5, pattern);
+	}
+	GENERAL_NAMES_free(names);
+	return found;
+}
+
+static bool has_common_name(const X509 *cert, const char *pattern)
+{
+	const X509_NAME *subject = X509_get_subject_name(cert);
+	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+	return at >= 0 && is_such_a_name(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)), pattern);
+}
+
+bool conn_has_cert_name(const struct conn *c, const char *pattern)
+{
+	const X509 *cert = c->ssl ? SSL_get0_peer_certificate(c->ssl) : NULL;
+	return cert && SSL_get_verify_result(c->ssl) == X509_V_OK &&
+	       (has_alternative_name(cert, pattern) || has_common_name(cert, pattern));
 }
 
 enum io conn_io_handshake(struct conn *c)
@@ -90,10 +118,8 @@ enum io conn_io_handshake(struct conn *c)
 	uint64_t held;
 	ERR_clear_error();
 	int rc = SSL_accept(c->ssl);
-	if (rc == 1) {
-		read_cert_name(c);
+	if (rc == 1)
 		return IO_OK;
-	}
 	enum io io = tls_result(c, rc, true);
 	char reason[160];
 	if (io != IO_BLOCKED && ERR_peek_error() && log_allowed(&limit, 10 * NS_PER_S, &held))

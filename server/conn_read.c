@@ -1,6 +1,7 @@
 /* conn_read.c: a connection's bytes in: the read buffer, whose turn it is, pauses. */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "clients.h"
 #include "conn_impl.h"
 #include "senders.h"
 
@@ -161,6 +162,23 @@ static void saw_eof(struct conn *c)
 	}
 }
 
+static void wait_a_while(struct conn *c, int64_t ns)
+{
+	struct timeval t = {.tv_sec = ns / NS_PER_S, .tv_usec = ns % NS_PER_S / 1000 + 1};
+	conn_pause_by(c, PAUSE_RATE);
+	event_add(c->again, &t);
+}
+
+/* Counts what its client has just sent. True: it is read no further for now. */
+static bool was_too_fast(struct conn *c, size_t got)
+{
+	client_sent_bytes(c->client, got, c->limits->bytes_per_s, c->last_read_ns);
+	int64_t wait = c->state == CONN_OPEN ? client_wait(c->client, c->last_read_ns) : 0;
+	if (wait)
+		wait_a_while(c, wait);
+	return wait != 0;
+}
+
 void conn_read_turn(struct conn *c)
 {
 	size_t total = 0, got = 0;
@@ -182,12 +200,14 @@ void conn_read_turn(struct conn *c)
 		c->last_read_ns = clock_mono_ns();
 		sender_add_bytes(c->sender, got);
 		total += got;
+		if (c->limits && was_too_fast(c, got))
+			return;
 	}
 }
 
 /* ---- pauses ---------------------------------------------------------------------------------------------------------- */
 
-void conn_pause_by(struct conn *c, enum conn_pause who)
+void conn_pause_by(struct conn *c, unsigned who)
 {
 	if (!c->pauses && c->readable)
 		event_del(c->readable);
@@ -199,10 +219,10 @@ void conn_pause(struct conn *c)
 	conn_pause_by(c, PAUSE_SESSION);
 }
 
-void conn_resume_by(struct conn *c, enum conn_pause who)
+void conn_resume_by(struct conn *c, unsigned who)
 {
 	bool paused = c->pauses != 0;
-	c->pauses &= ~(unsigned)who;
+	c->pauses &= ~who;
 	if (!paused || c->pauses || c->state == CONN_GONE)
 		return;
 	conn_hold(c);
@@ -229,7 +249,14 @@ void conn_on_again(evutil_socket_t fd, short events, void *arg)
 	struct conn *c = arg;
 	(void)fd;
 	(void)events;
+	int64_t now = clock_mono_ns(), wait = c->pauses & PAUSE_RATE ? client_wait(c->client, now) : 0;
+	if (wait) {
+		wait_a_while(c, wait); /* another connection of the same client was faster */
+		return;
+	}
+	if (c->pauses & PAUSE_RATE)
+		c->last_read_ns = now; /* no silence of the peer's */
 	conn_hold(c);
-	conn_resume_by(c, PAUSE_MEMORY);
+	conn_resume_by(c, PAUSE_MEMORY | PAUSE_RATE);
 	conn_release(c);
 }

@@ -1,7 +1,5 @@
 #include "forward_conf.h"
 
-#include "listen_params.h"
-
 #include <stddef.h>
 #include <string.h>
 
@@ -24,6 +22,10 @@ static const struct conf_param user_params[] = {
 		.required = true,
 		.secret = true,
 		.help = "The user's password."},
+	{.name = "allowed_tags",
+		.type = CONF_STRING,
+		.offset = USER_AT(allowed_tags),
+		.help = "The tags that this user may send, written as in `<match>`. Default: all."},
 	{.name = NULL},
 };
 
@@ -44,6 +46,12 @@ static const struct conf_param client_params[] = {
 		.type = CONF_STRING,
 		.offset = CLIENT_AT(network),
 		.help = "A network of clients: 10.0.0.0/8, fd00::/8."},
+	{.name = "certificate_name",
+		.type = CONF_STRING,
+		.offset = CLIENT_AT(certificate_name),
+		.help = "Instead of an address: a name in the client's certificate (DNS name, URI, mail address or "
+			"CN), `*` "
+			"for any part of it. Needs client_cert_auth."},
 	{.name = "shared_key",
 		.type = CONF_STRING,
 		.offset = CLIENT_AT(shared_key),
@@ -53,15 +61,25 @@ static const struct conf_param client_params[] = {
 		.type = CONF_ARRAY,
 		.offset = CLIENT_AT(users),
 		.help = "The users that may come from there. Default: all."},
+	{.name = "allowed_tags",
+		.type = CONF_STRING,
+		.offset = CLIENT_AT(allowed_tags),
+		.help = "The tags that these clients may send, written as in `<match>`. Default: as <security> says."},
+	LISTEN_LIMITS(struct forward_client_conf, "Default: as <security> says."),
 	{.name = NULL},
 };
 
 static void check_client(void *conf, struct conf_report *r)
 {
 	const struct forward_client_conf *c = conf;
-	if (!c->host == !c->network)
-		conf_report_add(
-			r, CONF_ERROR, c->common.pos, "<client> needs either 'host' or 'network', and not both");
+	if (!!c->host + !!c->network + !!c->certificate_name != 1)
+		conf_report_add(r, CONF_ERROR, c->common.pos,
+			"<client> needs one of 'host', 'network' and 'certificate_name', and no more than one");
+	if (c->certificate_name && c->limits.connections != CONF_NIL_INT)
+		conf_report_add(r, CONF_ERROR, conf_where(c, "max_connections_per_client"),
+			"connections are counted before a certificate is seen: max_connections_per_client goes with "
+			"'host' "
+			"or 'network'");
 }
 
 static const struct conf_schema client_schema = {
@@ -70,7 +88,7 @@ static const struct conf_schema client_schema = {
 	.size = sizeof(struct forward_client_conf),
 	.params = client_params,
 	.check = check_client,
-	.help = "A client or network with a key or users of its own. The first one that the peer's address fits "
+	.help = "A client or network with a key, users, tags or limits of its own. The first one that the peer fits "
 		"counts.",
 };
 
@@ -78,14 +96,14 @@ static const struct conf_param security_params[] = {
 	{.name = "self_hostname",
 		.type = CONF_STRING,
 		.offset = SEC_AT(self_hostname),
-		.required = true,
-		.help = "The name that weir gives itself in the handshake. It must differ from the senders' own."},
+		.help = "The name that weir gives itself in the handshake. It must differ from the senders' own. "
+			"Required with shared_key."},
 	{.name = "shared_key",
 		.type = CONF_STRING,
 		.offset = SEC_AT(shared_key),
-		.required = true,
 		.secret = true,
-		.help = "The key that senders and weir share. May be empty (Fluent Bit's Empty_Shared_Key)."},
+		.help = "The key that senders and weir share. May be empty (Fluent Bit's Empty_Shared_Key). Without it "
+			"there is no handshake: the rest counts by addresses and certificates."},
 	{.name = "user_auth",
 		.type = CONF_BOOL,
 		.offset = SEC_AT(user_auth),
@@ -96,6 +114,13 @@ static const struct conf_param security_params[] = {
 		.offset = SEC_AT(allow_anonymous_source),
 		.value = "true",
 		.help = "Senders that no <client> fits are served, with the key of <security>."},
+	{.name = "allowed_tags",
+		.type = CONF_STRING,
+		.offset = SEC_AT(allowed_tags),
+		.help = "The tags that senders may send, written as in `<match>`. A message under another tag is "
+			"refused: it "
+			"is not acknowledged, and told. Default: all."},
+	LISTEN_LIMITS(struct forward_security_conf, "Default: any number."),
 	{.name = NULL},
 };
 
@@ -105,9 +130,34 @@ static const struct conf_sub security_subs[] = {
 	{.schema = NULL},
 };
 
+/* Whether the section does something even without a handshake. */
+static bool limits_anything(const struct forward_security_conf *c)
+{
+	return c->clients.n || c->allowed_tags || c->limits.connections != CONF_NIL_INT ||
+	       c->limits.events_per_s != CONF_NIL_INT || c->limits.bytes_per_s != CONF_NIL_INT;
+}
+
+/* Nobody shall believe to ask for a key and not do it. */
+static void check_key(const struct forward_security_conf *c, struct conf_report *r)
+{
+	bool wanted = c->self_hostname || c->shared_key || c->user_auth || c->users.n || !limits_anything(c);
+	for (size_t i = 0; i < c->clients.n; i++) {
+		const struct forward_client_conf *client = c->clients.v[i];
+		wanted |= client->shared_key || client->users.n;
+	}
+	if (wanted && !c->shared_key)
+		conf_report_add(r, CONF_ERROR, c->common.pos, "'shared_key' parameter is required in <security>");
+	if (wanted && !c->self_hostname)
+		conf_report_add(r, CONF_ERROR, c->common.pos, "'self_hostname' parameter is required in <security>");
+	if (!wanted)
+		conf_report_add(r, CONF_NOTE, c->common.pos,
+			"<security> has no shared_key: senders are told apart by address and certificate alone");
+}
+
 static void check_security(void *conf, struct conf_report *r)
 {
 	const struct forward_security_conf *c = conf;
+	check_key(c, r);
 	if (c->user_auth && !c->users.n)
 		conf_report_add(
 			r, CONF_ERROR, conf_where(c, "user_auth"), "<user> sections required if user_auth enabled");
@@ -123,7 +173,9 @@ static const struct conf_schema security_schema = {
 	.params = security_params,
 	.subs = security_subs,
 	.check = check_security,
-	.help = "The handshake of the forward protocol. It proves who sends, and encrypts nothing: use TLS as well.",
+	.help = "Who may send, how much, and under which tags. The handshake with shared_key proves who sends, and "
+		"encrypts "
+		"nothing: use TLS as well.",
 };
 
 /* ---- <source> --------------------------------------------------------------------------------------------------- */
@@ -265,10 +317,25 @@ static void check_common(const struct forward_conf *c, struct conf_report *r)
 			r, CONF_ERROR, conf_where(c, "add_tag_prefix"), "'add_tag_prefix' parameter must not be empty");
 }
 
+static void check_certificate_names(const struct forward_conf *c, struct conf_report *r)
+{
+	const struct forward_security_conf *s = c->security.n ? c->security.v[0] : NULL;
+	const struct transport_conf *t = c->transport.n ? c->transport.v[0] : NULL;
+	bool shown = t && transport_is_tls(t) && t->client_cert_auth;
+	for (size_t i = 0; s && i < s->clients.n; i++) {
+		const struct forward_client_conf *client = s->clients.v[i];
+		if (client->certificate_name && !shown)
+			conf_report_add(r, CONF_ERROR, conf_where(client, "certificate_name"),
+				"certificate_name needs <transport tls> with client_cert_auth: nobody else shows a "
+				"certificate");
+	}
+}
+
 static void check(void *conf, struct conf_report *r)
 {
 	const struct forward_conf *c = conf;
 	check_common(c, r);
+	check_certificate_names(c, r);
 	if (c->source_hostname_key && conf_is_given(&forward_conf_schema, c, "resolve_hostname") &&
 		!c->resolve_hostname)
 		conf_report_add(r, CONF_ERROR, conf_where(c, "resolve_hostname"),

@@ -2,23 +2,26 @@
 #ifndef WEIR_FORWARD_CONF_H
 #define WEIR_FORWARD_CONF_H
 
+#include "listen_params.h"
 #include "transport_conf.h"
 
 struct forward_user_conf {
 	struct conf_common common;
-	char *username, *password;
+	char *username, *password, *allowed_tags;
 };
 
 struct forward_client_conf {
 	struct conf_common common;
-	char *host, *network, *shared_key;
+	char *host, *network, *certificate_name, *shared_key, *allowed_tags;
 	struct conf_array users;
+	struct listen_limits_conf limits;
 };
 
 struct forward_security_conf {
 	struct conf_common common;
-	char *self_hostname, *shared_key;
+	char *self_hostname, *shared_key, *allowed_tags;
 	bool user_auth, allow_anonymous_source;
+	struct listen_limits_conf limits;
 	struct conf_list users, clients;
 };
 

@@ -113,6 +113,7 @@ static void take_events(struct session *s, const struct forward_msg *m, struct a
 	counter_add(source->n.events, m->count + s->bad_count);
 	counter_add(source->n.bytes, m->raw.n);
 	sender_add_events(conn_sender(s->conn), 1, m->count + s->bad_count);
+	conn_sent_events(s->conn, m->count + s->bad_count);
 	if (m->markers)
 		counter_add(source->n.markers, m->markers);
 	store_events(s, m, renamed(s, m->tag, &name), a ? &a->txn : NULL);
@@ -148,4 +149,29 @@ void session_take_message(struct session *s, const struct forward_msg *m, struct
 	} else {
 		take_events(s, m, a);
 	}
+}
+
+bool session_refuses(struct session *s, const struct forward_msg *m)
+{
+	struct source *source = s->shared->source;
+	uint64_t held;
+	if (!s->shared->rules || forward_rules_allow(s->shared->rules, s->client, s->user, m->tag))
+		return false;
+	counter_add(source->n.messages, 1);
+	counter_add(source->n.bytes, m->raw.n);
+	counter_add(source->n.events, m->count + s->bad_count);
+	counter_add(source->n.refused, m->count + s->bad_count);
+	counter_add(s->shared->n.refused_tags, 1);
+	forget_bad_events(s);
+	if (log_allowed(&s->shared->log_tag, SESSION_LOG_EVERY_NS, &held))
+		log_warn(source->id,
+			"a message was refused: its sender may not use its tag; it is not acknowledged, and of a "
+			"sender that "
+			"waits for acks the connection is closed; allowed_tags in <security>, <client> and <user> says "
+			"which "
+			"it may",
+			LOG_B("tag", m->tag), LOG_S("peer", conn_peer(s->conn)->text),
+			LOG_S("sender", s->identity ? s->identity : "unknown"), LOG_U("events", m->count),
+			LOG_U("held_back", held));
+	return true;
 }

@@ -188,6 +188,12 @@ static struct ack *owe_ack(struct session *s, const struct forward_msg *m)
 
 static void take_message(struct session *s, const struct forward_msg *m, bool dropped)
 {
+	if (session_refuses(s, m)) {
+		/* Who waits for an ack is to know at once that there will be none. Who does not has nothing to learn, and goes on. */
+		if (m->chunk.n)
+			session_end(s);
+		return;
+	}
 	struct ack *a = m->chunk.n ? owe_ack(s, m) : NULL;
 	session_take_message(s, m, a, dropped);
 	if (a)
@@ -386,10 +392,7 @@ static void on_deadline(struct conn *c)
 
 static void open_up(struct session *s)
 {
-	if (s->shared->security)
-		session_say_helo(s);
-	else
-		s->state = SESSION_OPEN;
+	session_open(s);
 	set_deadline(s, 0);
 }
 

@@ -8,8 +8,8 @@
 #define WEIR_FORWARD_SESSION_H
 
 #include "base/log.h"
-#include "forward/forward_auth.h"
 #include "forward/forward_decode.h"
+#include "forward_rules.h"
 #include "ingest.h"
 #include "plugin.h"
 #include "stream_server.h"
@@ -19,20 +19,20 @@ struct forward_shared {
 	struct source *source;
 	struct stream_server *server;
 	struct forward_limits limits;
-	const struct forward_security *security; /* NULL = no handshake */
-	char *tag;				 /* replaces every tag; NULL = none */
-	char *tag_prefix;			 /* with its dot; NULL = none */
-	char *address_key, *hostname_key;	 /* added to each record; NULL = none */
-	bool resolve;				 /* look up the peer's name before anything is read */
+	const struct forward_rules *rules; /* NULL = no <security> */
+	char *tag;			   /* replaces every tag; NULL = none */
+	char *tag_prefix;		   /* with its dot; NULL = none */
+	char *address_key, *hostname_key;  /* added to each record; NULL = none */
+	bool resolve;			   /* look up the peer's name before anything is read */
 	bool deny_keepalive;
 	size_t warn_size; /* bytes of a message that are worth a warning; 0 = none */
 	int64_t message_timeout_ns, handshake_timeout_ns;
 	struct {
-		struct counter *heartbeats, *acks, *acks_thrown_away;
+		struct counter *refused_tags, *heartbeats, *acks, *acks_thrown_away;
 		struct histogram *ack_seconds;
 		struct counter *closed_protocol, *closed_timeout, *closed_auth, *closed_failed, *closed_age;
 	} n;
-	struct log_limit log_protocol, log_timeout, log_auth, log_size, log_failed, log_skip;
+	struct log_limit log_protocol, log_timeout, log_auth, log_size, log_failed, log_skip, log_tag;
 };
 
 /* stream_server.h's; `arg` is the struct forward_shared. */

@@ -45,8 +45,10 @@ struct session {
 	uint64_t repeats[FORWARD_KEY_REPEATS];
 	unsigned repeat_at;
 	uint8_t nonce[FORWARD_NONCE_LEN], auth[FORWARD_NONCE_LEN];
-	char *identity;	       /* the peer's name after a handshake; NULL: its address counts */
-	struct inject *inject; /* source_address_key, source_hostname_key; NULL = none */
+	const struct forward_client *client; /* of <security>; NULL = none fits */
+	const struct forward_user *user;     /* NULL = nobody asked */
+	char *identity;			     /* the peer's name after a handshake; NULL: its address counts */
+	struct inject *inject;		     /* source_address_key, source_hostname_key; NULL = none */
 	struct resolving *resolving;
 };
 
@@ -59,7 +61,11 @@ void session_on_bad_event(void *arg, struct span entry, const char *reason);
 /* To ingest with it, or, if `dropped`, to the dead letters. `a`: who waits for it; NULL = nobody. */
 void session_take_message(struct session *s, const struct forward_msg *m, struct ack *a, bool dropped);
 
-void session_say_helo(struct session *s);
+/* Whether the sender may not use the tag: then the message is counted and told, and not taken. */
+bool session_refuses(struct session *s, const struct forward_msg *m);
+
+/* Finds out whose the connection is, and begins the handshake, if there is one. */
+void session_open(struct session *s);
 /* Returns how many bytes of the PING that lies at p it has taken; 0 = it is not whole yet. */
 size_t session_take_ping(struct session *s, const uint8_t *p, size_t n);
 

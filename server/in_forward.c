@@ -7,7 +7,6 @@
 #include "server.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <unistd.h>
 
 #define LINGER_NS      (2 * NS_PER_S)
@@ -17,66 +16,13 @@ struct in_forward {
 	struct forward_shared shared; /* first: sessions point to it */
 	const struct forward_conf *conf;
 	struct source *source;
-	struct forward_security security;
+	struct forward_rules *rules; /* NULL = no <security> */
 	struct server *server;
 	struct event *udp;
 	int udp_fd;
 };
 
 /* ---- from the configuration ------------------------------------------------------------------------------------------ */
-
-/* <client host> is looked up once, at start, as in fluentd. */
-static bool resolve_client(const struct forward_client_conf *c, struct forward_client *out, struct conf_report *r)
-{
-	const char *text = c->network ? c->network : c->host;
-	if (!text || forward_client_parse(text, out))
-		return text != NULL;
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
-	if (c->network) {
-		conf_report_add(r, CONF_ERROR, conf_where(c, "network"),
-			"'%s' is no network: write it as 10.0.0.0/8 or fd00::/8", c->network);
-		return false;
-	}
-	int rc = getaddrinfo(c->host, NULL, &hints, &list);
-	if (rc) {
-		conf_report_add(r, CONF_ERROR, conf_where(c, "host"), "the client host '%s' cannot be looked up: %s",
-			c->host, gai_strerror(rc));
-		return false;
-	}
-	memcpy(&out->net, list->ai_addr, list->ai_addrlen);
-	out->prefix = list->ai_family == AF_INET6 ? 128 : 32;
-	freeaddrinfo(list);
-	return true;
-}
-
-static void make_security(struct in_forward *f, const struct forward_security_conf *c, struct conf_report *r)
-{
-	struct forward_security *s = &f->security;
-	struct forward_user *users = mem_array(c->users.n, sizeof *users);
-	struct forward_client *clients = mem_array(c->clients.n, sizeof *clients);
-	for (size_t i = 0; i < c->users.n; i++) {
-		const struct forward_user_conf *u = c->users.v[i];
-		users[i] = (struct forward_user){.username = u->username, .password = u->password};
-	}
-	for (size_t i = 0; i < c->clients.n; i++) {
-		const struct forward_client_conf *cc = c->clients.v[i];
-		resolve_client(cc, &clients[i], r);
-		clients[i].shared_key = cc->shared_key;
-		clients[i].users = (const char *const *)cc->users.v;
-	}
-	*s = (struct forward_security){
-		.self_hostname = c->self_hostname,
-		.shared_key = c->shared_key,
-		.user_auth = c->user_auth,
-		.allow_anonymous_source = c->allow_anonymous_source,
-		.users = users,
-		.user_count = c->users.n,
-		.clients = clients,
-		.client_count = c->clients.n,
-	};
-	f->shared.security = s;
-	f->shared.limits.msgpack_only = true;
-}
 
 static size_t size_or(int64_t n, size_t otherwise)
 {
@@ -111,6 +57,8 @@ static void make_counters(struct in_forward *f, struct metrics *m)
 		0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
 	const char *id = f->source->id;
 	char *labels = metrics_labels("plugin_id", id, NULL);
+	f->shared.n.refused_tags = metrics_counter(m, "weir_forward_refused_tags_total", labels,
+		"Messages that were not taken because their sender may not use their tag.");
 	f->shared.n.heartbeats = metrics_counter(
 		m, "weir_forward_heartbeats_total", labels, "Heartbeats over TCP and UDP.");
 	f->shared.n.acks = metrics_counter(m, "weir_forward_acks_total", labels, "Acks sent.");
@@ -137,6 +85,14 @@ static void make_counters(struct in_forward *f, struct metrics *m)
 	}
 }
 
+/* By the address; a session whose client is known by its certificate says more (conn_set_limits). */
+static const struct client_limits *limits_of(void *arg, const struct peer *peer)
+{
+	const struct forward_shared *shared = arg;
+	const struct forward_security *s = forward_rules_security(shared->rules);
+	return forward_rules_limits(shared->rules, forward_find_client(s, &peer->sa, NULL, NULL));
+}
+
 static void make_server(struct in_forward *f, const struct forward_conf *c, struct builder *b)
 {
 	struct stream_hooks hooks = forward_session_hooks;
@@ -159,6 +115,7 @@ static void make_server(struct in_forward *f, const struct forward_conf *c, stru
 			},
 	};
 	hooks.arg = &f->shared;
+	hooks.limits = f->rules ? limits_of : NULL;
 	f->shared.server = stream_server_new(&conf, &hooks, builder_metrics(b), builder_report(b));
 }
 
@@ -168,8 +125,7 @@ static void destroy(void *self)
 	if (!f)
 		return;
 	stream_server_free(f->shared.server);
-	mem_free((void *)(uintptr_t)f->security.users);
-	mem_free((void *)(uintptr_t)f->security.clients);
+	forward_rules_free(f->rules);
 	mem_free(f->shared.tag_prefix);
 	mem_free(f);
 }
@@ -184,7 +140,8 @@ static void *create(struct source *s, struct builder *b)
 	make_shared(f, c);
 	make_counters(f, builder_metrics(b));
 	if (c->security.n)
-		make_security(f, c->security.v[0], builder_report(b));
+		f->shared.rules = f->rules = forward_rules_new(c->security.v[0], builder_report(b));
+	f->shared.limits.msgpack_only = f->rules && forward_rules_want_key(f->rules);
 	make_server(f, c, b);
 	return f;
 }
@@ -297,7 +254,7 @@ static void describe(const struct source *s, struct buf *out)
 	else
 		buf_printf(out, "%s:%u %s%s", c->bind, stream_server_port(f->shared.server),
 			c->transport.n && transport_is_tls(c->transport.v[0]) ? "tls" : "tcp",
-			f->shared.security ? ", shared key" : "");
+			f->rules && forward_rules_want_key(f->rules) ? ", shared key" : "");
 }
 
 static const struct input_ops ops = {

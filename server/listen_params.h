@@ -39,6 +39,31 @@
 		.positive = true, .help = "After so long, a quarter more or less at random, " HELP     \
 	}
 
+/* Rows for <security> and its <client>s: what one address may do. CONF has them in a struct listen_limits_conf called `limits`. */
+struct listen_limits_conf {
+	int64_t connections, events_per_s, bytes_per_s;
+};
+
+#define LISTEN_LIMITS(CONF, DEFAULT)                                                                               \
+	{.name = "max_connections_per_client",                                                                     \
+		.type = CONF_INT,                                                                                  \
+		.offset = offsetof(CONF, limits.connections),                                                      \
+		.min = 1,                                                                                          \
+		.max = 1000000,                                                                                    \
+		.help = "Connections of one address at one time; further ones are closed at once. " DEFAULT},      \
+		{.name = "max_events_per_second",                                                                  \
+			.type = CONF_INT,                                                                          \
+			.offset = offsetof(CONF, limits.events_per_s),                                             \
+			.min = 1,                                                                                  \
+			.max = 1000000000000,                                                                      \
+			.help = "Events a second of one address. Of one that sends more, weir reads more slowly: " \
+				"nothing is lost. " DEFAULT},                                                      \
+	{                                                                                                          \
+		.name = "max_bytes_per_second", .type = CONF_SIZE, .offset = offsetof(CONF, limits.bytes_per_s),   \
+		.min = 1, .max = (int64_t)1 << 50,                                                                 \
+		.help = "Bytes a second of one address, as they come over the net; likewise. " DEFAULT             \
+	}
+
 #define LISTEN_KEEPALIVE(CONF)                                                                                       \
 	{                                                                                                            \
 		.name = "send_keepalive_packet", .type = CONF_BOOL, .offset = offsetof(CONF, send_keepalive_packet), \

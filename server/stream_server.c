@@ -21,7 +21,8 @@ struct stream_server {
 	_Atomic unsigned connections;
 	struct counter *accepted, *refused;
 	struct server_tls *tls; /* NULL = plain */
-	struct log_limit log_full;
+	struct clients *clients;
+	struct log_limit log_full, log_client_full;
 	int64_t drain_until_ns;
 };
 
@@ -49,6 +50,7 @@ struct stream_server *stream_server_new(
 	s->accepted = make_counter(s, m, "accepted", "Connections taken.");
 	s->refused = make_counter(
 		s, m, "refused", "Connections over max_connections, or from peers that are not let in.");
+	s->clients = clients_new();
 	s->tls = server_tls_new(c->id, t, m, report);
 	return s;
 }
@@ -58,7 +60,24 @@ void stream_server_free(struct stream_server *s)
 	if (!s)
 		return;
 	server_tls_free(s->tls);
+	clients_free(s->clients);
 	mem_free(s);
+}
+
+/* Counts it among its client's. */
+static bool enter(struct stream_server *s, const struct peer *peer)
+{
+	uint64_t held;
+	if (!s->hooks.limits)
+		return true;
+	unsigned most = s->hooks.limits(s->hooks.arg, peer)->connections;
+	if (clients_enter(s->clients, peer->ip, most))
+		return true;
+	counter_add(s->refused, 1);
+	if (log_allowed(&s->log_client_full, 10 * NS_PER_S, &held))
+		log_warn(s->conf.id, "a connection was refused: its client has max_connections_per_client already",
+			LOG_S("peer", peer->text), LOG_U("max_connections_per_client", most), LOG_U("held_back", held));
+	return false;
 }
 
 static bool admit(void *arg, const struct peer *peer)
@@ -69,11 +88,13 @@ static bool admit(void *arg, const struct peer *peer)
 		counter_add(s->refused, 1);
 		return false;
 	}
-	if (atomic_fetch_add(&s->connections, 1) < s->conf.max_connections) {
+	if (atomic_load(&s->connections) < s->conf.max_connections) {
+		if (!enter(s, peer))
+			return false;
+		atomic_fetch_add(&s->connections, 1);
 		counter_add(s->accepted, 1);
 		return true;
 	}
-	atomic_fetch_sub(&s->connections, 1);
 	counter_add(s->refused, 1);
 	if (log_allowed(&s->log_full, 10 * NS_PER_S, &held))
 		log_warn(s->conf.id, "a connection was refused: there are max_connections already",
@@ -88,10 +109,16 @@ static void adopt(void *arg, struct worker *w, int fd, const struct peer *peer)
 	struct conn_group **g = &s->groups[worker_index(w)];
 	if (!*g)
 		*g = conn_group_new(w, s->hooks.ops, &s->conf.limits, s->conf.id);
+	struct client *client = s->hooks.limits ? clients_find(s->clients, peer->ip) : NULL;
 	void *session = s->hooks.session_new(s->hooks.arg, w);
 	struct conn *c = conn_new(*g, fd, peer, server_tls_context(s->tls), session);
-	if (c)
-		s->hooks.session_begin(session, c);
+	if (!c) {
+		client_leave(client);
+		return;
+	}
+	if (client)
+		conn_set_client(c, client, s->hooks.limits(s->hooks.arg, peer));
+	s->hooks.session_begin(session, c);
 }
 
 bool stream_server_start(struct stream_server *s, struct server *server, struct err *err)
@@ -130,6 +157,7 @@ static void each_worker(struct stream_server *s, void (*fn)(struct worker *w, vo
 static void drain_one(struct conn *c, void *arg)
 {
 	struct stream_server *s = arg;
+	conn_set_limits(c, NULL); /* nobody waits for the end of a wait */
 	s->hooks.session_drain(conn_session(c), s->drain_until_ns);
 }
 

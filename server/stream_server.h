@@ -5,6 +5,7 @@
 #ifndef WEIR_STREAM_SERVER_H
 #define WEIR_STREAM_SERVER_H
 
+#include "clients.h"
 #include "conn.h"
 #include "metrics/metrics.h"
 #include "transport_conf.h"
@@ -16,6 +17,8 @@ struct stream_hooks {
 	const struct conn_ops *ops; /* on_free ends with stream_server_left */
 	/* In the main thread: whether this peer is served at all. NULL: everybody is. */
 	bool (*admit)(void *arg, const struct peer *peer);
+	/* In the main or a worker's thread: what the clients at this address may do. NULL: nobody is limited. */
+	const struct client_limits *(*limits)(void *arg, const struct peer *peer);
 	/* In the worker's thread: a session for a new connection. */
 	void *(*session_new)(void *arg, struct worker *w);
 	/* It has its connection now (NULL could not be set up: on_free was called instead): ends with conn_begin. */

@@ -104,15 +104,18 @@ static bool is_client(const struct forward_client *c, const struct address *peer
 	return same_prefix(net.bytes, peer->bytes, prefix);
 }
 
-/* The first <client> that the peer belongs to; as in fluentd, the order of the configuration decides. */
-static const struct forward_client *find_client(const struct forward_security *s, const struct sockaddr *peer)
+/* As in fluentd, the order of the configuration decides. */
+const struct forward_client *forward_find_client(const struct forward_security *s, const struct sockaddr *peer,
+	bool (*has_name)(const void *arg, const char *pattern), const void *arg)
 {
 	struct address a;
-	if (!address_of(peer, &a))
-		return NULL;
-	for (size_t i = 0; i < s->client_count; i++)
-		if (is_client(&s->clients[i], &a))
-			return &s->clients[i];
+	bool has_address = address_of(peer, &a);
+	for (size_t i = 0; i < s->client_count; i++) {
+		const struct forward_client *c = &s->clients[i];
+		if (c->certificate_name ? has_name && has_name(arg, c->certificate_name)
+					: has_address && is_client(c, &a))
+			return c;
+	}
 	return NULL;
 }
 
@@ -234,9 +237,9 @@ static bool may_be_user(const struct forward_client *client, const char *name)
  * are. Several users of one name are several passwords.
  */
 static const char *judge_user(const struct forward_security *s, const struct forward_client *client,
-	const uint8_t *auth, const struct span field[PING_FIELDS])
+	const uint8_t *auth, const struct span field[PING_FIELDS], const struct forward_user **user)
 {
-	bool found = false;
+	*user = NULL;
 	for (size_t i = 0; i < s->user_count; i++) {
 		const struct forward_user *u = &s->users[i];
 		char hex[HEX_LEN];
@@ -246,16 +249,17 @@ static const char *judge_user(const struct forward_security *s, const struct for
 			return NO_DIGEST;
 		bool right = same_text(field[PING_PASSWORD_DIGEST], span_of(hex, HEX_LEN));
 		bool named = same_text(field[PING_USERNAME], span_str(u->username));
-		found |= right & named & may_be_user(client, u->username);
+		if (right & named & may_be_user(client, u->username) & !*user)
+			*user = u;
 	}
-	return found ? NULL : PASSWORD_MISMATCH;
+	return *user ? NULL : PASSWORD_MISMATCH;
 }
 
 /* NULL if the client is admitted; `hex` is the digest for the PONG then. */
 static const char *judge(const struct forward_security *s, const uint8_t *nonce, const uint8_t *auth,
-	const struct sockaddr *peer, const struct span field[PING_FIELDS], char hex[HEX_LEN])
+	const struct forward_client *client, const struct span field[PING_FIELDS], char hex[HEX_LEN],
+	const struct forward_user **user)
 {
-	const struct forward_client *client = find_client(s, peer);
 	if (!client && !s->allow_anonymous_source)
 		return DENIED;
 	struct span key = span_str(client && client->shared_key ? client->shared_key : s->shared_key);
@@ -264,7 +268,7 @@ static const char *judge(const struct forward_security *s, const uint8_t *nonce,
 		return NO_DIGEST;
 	if (!same_text(field[PING_KEY_DIGEST], span_of(hex, HEX_LEN)))
 		return KEY_MISMATCH;
-	const char *refusal = s->user_auth ? judge_user(s, client, auth, field) : NULL;
+	const char *refusal = s->user_auth ? judge_user(s, client, auth, field, user) : NULL;
 	parts[1] = span_str(s->self_hostname);
 	return refusal ? refusal : digest(parts, 4, hex) ? NULL : NO_DIGEST;
 }
@@ -287,13 +291,13 @@ static void set_name(char *to, size_t size, struct span name)
 }
 
 void forward_judge_ping(const struct forward_security *s, const uint8_t nonce[FORWARD_NONCE_LEN], const uint8_t *auth,
-	const struct sockaddr *peer, struct span ping, struct buf *out, struct forward_ping *result)
+	const struct forward_client *client, struct span ping, struct buf *out, struct forward_ping *result)
 {
 	struct span field[PING_FIELDS] = {{0}};
 	char hex[HEX_LEN] = "";
 	*result = (struct forward_ping){.refusal = INVALID_PING};
 	if (read_ping(ping, field))
-		result->refusal = judge(s, nonce, auth, peer, field, hex);
+		result->refusal = judge(s, nonce, auth, client, field, hex, &result->user);
 	put_pong(out, result->refusal, s->self_hostname, hex);
 	if (result->refusal)
 		return;

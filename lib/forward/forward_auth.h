@@ -17,8 +17,10 @@ struct forward_user {
 	const char *password;
 };
 
-/* A <client>: an address or network with, maybe, a key and a list of users of its own. */
+/* A <client>: an address or network, or the name in a certificate, with, maybe, a key and a list of users of its own. */
 struct forward_client {
+	/* Of its peers' certificates: a pattern; NULL: the address counts. */
+	const char *certificate_name;
 	/* Family and address. */
 	struct sockaddr_storage net;
 	/* Bits of it that count. */
@@ -48,6 +50,13 @@ struct forward_security {
  */
 bool forward_put_helo(struct buf *out, const uint8_t nonce[FORWARD_NONCE_LEN], const uint8_t *auth, bool keepalive);
 
+/*
+ * The first <client> that the peer belongs to; NULL: none. `peer` is its address: an IPv4 address mapped into IPv6 counts as IPv4, and one that is no IP address belongs
+ * to no network. has_name(arg, pattern) says whether the peer's certificate has such a name; NULL: it has no certificate.
+ */
+const struct forward_client *forward_find_client(const struct forward_security *s, const struct sockaddr *peer,
+	bool (*has_name)(const void *arg, const char *pattern), const void *arg);
+
 struct forward_ping {
 	/* NULL: admitted; else the PONG's reason, also for the log. */
 	const char *refusal;
@@ -55,16 +64,17 @@ struct forward_ping {
 	char client_hostname[256];
 	/* Likewise; "" without user authentication. */
 	char username[256];
+	/* Who that is; NULL without user authentication. */
+	const struct forward_user *user;
 };
 
 /*
  * Judges one whole msgpack object that a client sent after HELO, and appends the PONG to `out` (whose `failed` is
  * to be looked at: a client must not be admitted without its PONG). Never logs or copies the digests. `nonce` and
- * `auth` are those of the HELO; `peer` is the client's address: an IPv4 address mapped into IPv6 counts as IPv4,
- * and one that is no IP address belongs to no <client>.
+ * `auth` are those of the HELO; `client` is forward_find_client's.
  */
 void forward_judge_ping(const struct forward_security *s, const uint8_t nonce[FORWARD_NONCE_LEN], const uint8_t *auth,
-	const struct sockaddr *peer, struct span ping, struct buf *out, struct forward_ping *result);
+	const struct forward_client *client, struct span ping, struct buf *out, struct forward_ping *result);
 
 /*
  * Length of the PING at p if it is whole, 0 if more is needed; false if it can never become one (not msgpack, over

@@ -34,7 +34,8 @@ static void judge(const uint8_t *p, size_t n, bool user_auth)
 	struct forward_ping result;
 	struct buf out;
 	buf_init(&out, 4096);
-	forward_judge_ping(&s, nonce, auth, (const struct sockaddr *)&peer, (struct span){p, n}, &out, &result);
+	forward_judge_ping(&s, nonce, auth, forward_find_client(&s, (const struct sockaddr *)&peer, NULL, NULL),
+		(struct span){p, n}, &out, &result);
 	REQUIRE(!out.failed && mp_skip(out.p, out.p + out.n, 1) == out.n);
 	REQUIRE(memchr(result.client_hostname, 0, sizeof result.client_hostname));
 	REQUIRE(memchr(result.username, 0, sizeof result.username));

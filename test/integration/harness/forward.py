@@ -49,8 +49,8 @@ def encode(form, tag, entries, chunk=None):
 class Connection:
     """A socket to the server, and the acks that have come on it."""
 
-    def __init__(self, port, timeout=30):
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout)
+    def __init__(self, port, timeout=30, source="127.0.0.1"):
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout, (source, 0))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.unpacker = msgpack.Unpacker(raw=False)
 

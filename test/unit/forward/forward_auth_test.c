@@ -78,7 +78,8 @@ static const char *judge(
 	struct span exact = exact_copy(ping.p, ping.n);
 	struct sockaddr_storage sa = address(peer);
 	buf_init(&out, 4096);
-	forward_judge_ping(s, nonce, auth, (struct sockaddr *)&sa, exact, &out, result);
+	forward_judge_ping(
+		s, nonce, auth, forward_find_client(s, (struct sockaddr *)&sa, NULL, NULL), exact, &out, result);
 	exact_free(exact);
 	assert_false(out.failed);
 	assert_memory_equal(out.p, result->refusal ? "\x95\xa4PONG\xc2" : "\x95\xa4PONG\xc3", 7);
@@ -155,7 +156,8 @@ static void run_vector(const json_t *v)
 	assert_true(forward_ping_length(ping.p, ping.n, 4096, &length));
 	assert_int_equal(length, ping.n);
 	buf_clear(&out);
-	forward_judge_ping(&s, n.p, a.n ? a.p : NULL, (struct sockaddr *)&peer, ping, &out, &result);
+	forward_judge_ping(&s, n.p, a.n ? a.p : NULL, forward_find_client(&s, (struct sockaddr *)&peer, NULL, NULL),
+		ping, &out, &result);
 	assert_true(span_eq(buf_span(&out), pong));
 	assert_int_equal(result.refusal == NULL, json_is_true(json_object_get(v, "ok")));
 	buf_free(&out);
@@ -273,10 +275,12 @@ static void test_unix_socket_is_anonymous(void **state)
 	buf_init(&ping, 4096);
 	buf_init(&out, 4096);
 	put_ping(&ping, &c);
-	forward_judge_ping(&s, nonce, auth, (struct sockaddr *)&peer, buf_span(&ping), &out, &result);
+	forward_judge_ping(&s, nonce, auth, forward_find_client(&s, (struct sockaddr *)&peer, NULL, NULL),
+		buf_span(&ping), &out, &result);
 	assert_string_equal(result.refusal, "denied");
 	s.allow_anonymous_source = true;
-	forward_judge_ping(&s, nonce, auth, (struct sockaddr *)&peer, buf_span(&ping), &out, &result);
+	forward_judge_ping(&s, nonce, auth, forward_find_client(&s, (struct sockaddr *)&peer, NULL, NULL),
+		buf_span(&ping), &out, &result);
 	assert_null(result.refusal);
 	buf_free(&ping);
 	buf_free(&out);
@@ -367,7 +371,8 @@ static void test_no_room_for_pong(void **state)
 	buf_init(&ping, 4096);
 	buf_init(&out, 100);
 	put_ping(&ping, &c);
-	forward_judge_ping(&s, nonce, auth, (struct sockaddr *)&peer, buf_span(&ping), &out, &result);
+	forward_judge_ping(&s, nonce, auth, forward_find_client(&s, (struct sockaddr *)&peer, NULL, NULL),
+		buf_span(&ping), &out, &result);
 	assert_true(out.failed);
 	buf_free(&out);
 	buf_init(&out, 10);

@@ -33,7 +33,8 @@ static void shake(
 	assert_true(forward_read_helo(buf_span(&helo), &h, &err));
 	assert_true(h.keepalive);
 	assert_true(forward_put_ping(&ping, client, &h, SALT));
-	forward_judge_ping(server, nonce, given, (const struct sockaddr *)&peer, buf_span(&ping), &pong, &p);
+	forward_judge_ping(server, nonce, given,
+		forward_find_client(server, (const struct sockaddr *)&peer, NULL, NULL), buf_span(&ping), &pong, &p);
 	bool ok = forward_check_pong(buf_span(&pong), client, h.nonce, SALT, &err);
 	assert_true(ok == (err.text[0] == 0));
 	snprintf(said, size, "%s", err.text);
