@@ -9,7 +9,7 @@
 
 struct step {
 	char *what, *look, *put, *body;
-	bool overwrite;
+	bool overwrite, optional;
 };
 
 struct elastic_setup {
@@ -54,6 +54,33 @@ void elastic_setup_add(
 	};
 }
 
+void elastic_setup_add_named(struct elastic_setup *s, const char *kind, const char *place, const char *name,
+	const char *body, bool overwrite)
+{
+	struct buf path;
+	buf_init(&path, 8192);
+	buf_put_str(&path, place);
+	bulk_put_path_segment(&path, span_str(name));
+	char *what = mem_printf("%s %s", kind, name);
+	elastic_setup_add(s, what, NULL, buf_cstr(&path), body, overwrite);
+	mem_free(what);
+	buf_free(&path);
+}
+
+char *elastic_setup_text(json_t *take_json)
+{
+	size_t n = json_dumpb(take_json, NULL, 0, JSON_COMPACT);
+	char *text = mem_zalloc(n + 1);
+	json_dumpb(take_json, text, n, JSON_COMPACT);
+	json_decref(take_json);
+	return text;
+}
+
+void elastic_setup_optional(struct elastic_setup *s)
+{
+	s->steps[s->n - 1].optional = true;
+}
+
 static const char *hint_for(long status, const char *text)
 {
 	if (status == 401 || status == 403)
@@ -96,7 +123,13 @@ static enum setup_result do_step(const struct step *step, struct bulk_client *c,
 		return result;
 	char text[300];
 	bulk_error_text(r.body, text, sizeof text);
-	if (r.status >= 300 && !(r.status == 400 && strstr(text, "resource_already_exists_exception")))
+	bool there = r.status == 400 && strstr(text, "resource_already_exists_exception");
+	if (r.status == 400 && step->optional && !there) {
+		log_warn(plugin_id, "not set up on the server; its events go on without it", LOG_S("what", step->what),
+			LOG_S("error", text));
+		return SETUP_DONE;
+	}
+	if (r.status >= 300 && !there)
 		return judge(step, &r, why);
 	log_info(plugin_id, "set up on the server", LOG_S("what", step->what), LOG_S("host", r.host));
 	return SETUP_DONE;

@@ -7,6 +7,8 @@
 
 #include "elastic/bulk_client.h"
 
+#include <jansson.h>
+
 struct elastic_setup;
 
 struct elastic_setup *elastic_setup_new(void);
@@ -18,6 +20,14 @@ void elastic_setup_free(struct elastic_setup *s); /* NULL is allowed */
  */
 void elastic_setup_add(
 	struct elastic_setup *s, const char *what, const char *look, const char *put, const char *body, bool overwrite);
+
+/* The usual thing: its path is `place` and `name`. */
+void elastic_setup_add_named(struct elastic_setup *s, const char *kind, const char *place, const char *name,
+	const char *body, bool overwrite);
+/* The JSON as text, for the caller to mem_free; the JSON is released. */
+char *elastic_setup_text(json_t *take_json);
+/* The step that was added last may be refused (400): a warning, and on with the next one. */
+void elastic_setup_optional(struct elastic_setup *s);
 
 enum setup_result {
 	SETUP_DONE,

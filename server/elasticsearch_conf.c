@@ -1,5 +1,6 @@
 #include "elasticsearch_conf.h"
 
+#include "elasticsearch_rollover.h"
 #include "pipeline.h"
 
 #include <stddef.h>
@@ -255,10 +256,10 @@ static const struct conf_param params[] = {
 	FLAG("use_legacy_template", use_legacy_template, "true",
 		"The template is one of _template; false: of _index_template."),
 	FLAG("enable_ilm", enable_ilm, "false",
-		"Put a lifecycle policy, attach it to the index template, and write through the alias index_name to "
-		"indices that roll over. "
-		"For one index_name without placeholders; what has an index of its own for each day needs no "
-		"rollover."),
+		"Put a lifecycle policy, attach it to the index template, and write through the index's name, an "
+		"alias, to indices that roll over. Where only the events tell the name (placeholders, "
+		"logstash_format), there is an alias and a template for each, made before its first event; they are "
+		"not taken away again."),
 	{.name = "ilm_policy_id",
 		.type = CONF_STRING,
 		.offset = AT(ilm_policy_id),
@@ -428,28 +429,10 @@ static void check_stream(const struct elasticsearch_conf *c, struct conf_report 
 			r, CONF_ERROR, conf_where(c, "write_operation"), "a data stream takes new documents only");
 }
 
-/* An alias that rolls over stands for one name that is known beforehand. */
-static void check_rollover(const struct elasticsearch_conf *c, struct conf_report *r)
-{
-	const char *param = c->enable_ilm ? "enable_ilm" : "rollover_index";
-	if (!c->enable_ilm && !c->rollover_index)
-		return;
-	if (is_data_stream(c))
-		conf_report_add(
-			r, CONF_ERROR, conf_where(c, param), "a data stream rolls over by itself: leave %s out", param);
-	else if (c->logstash_format || strpbrk(c->index_name, "$%"))
-		conf_report_add(r, CONF_ERROR, conf_where(c, param),
-			"%s needs one index_name without placeholders: with %s each name would need an alias of its "
-			"own; use index_name "
-			"alone, or @type elasticsearch_data_stream, or leave %s out and delete old indices by their "
-			"date",
-			param, c->logstash_format ? "logstash_format" : "them", param);
-}
-
 static void check(void *conf, struct conf_report *r)
 {
 	const struct elasticsearch_conf *c = conf;
-	check_rollover(c, r);
+	rollover_check(c, r);
 	if (c->user && *c->user && !c->password)
 		conf_report_add(
 			r, CONF_ERROR, conf_where(c, "user"), "`password` must be present if `user` is present");

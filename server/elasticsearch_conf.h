@@ -68,8 +68,11 @@ struct elasticsearch_settings {
 	const char **headers;
 };
 
-/* Never NULL; findings are added. */
-struct elastic_setup *elasticsearch_setup_make(const struct elasticsearch_conf *c, struct conf_report *r);
+struct rollover;
+
+/* Never NULL; findings are added. *each: what is to be set up for each index name that events tell; NULL = nothing. */
+struct elastic_setup *elasticsearch_setup_make(
+	const struct elasticsearch_conf *c, struct conf_report *r, struct rollover **each);
 
 /*
  * elasticsearch_dynamic's placeholders as those of index_name.h: ${record['a']['b']} is ${$['a']['b']}, ${time.strftime('%Y')} is %Y. For the caller to

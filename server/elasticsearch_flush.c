@@ -1,8 +1,10 @@
 #include "elasticsearch_flush.h"
 
 #include "base/clock.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "die_at.h"
+#include "elasticsearch_rollover.h"
 #include "flow.h"
 
 /* ---- filling a request ------------------------------------------------------------------------------------------------------ */
@@ -119,6 +121,47 @@ static void advance(struct flusher *t)
 	p->next_index = t->next_index;
 }
 
+/* ---- index names that only the events tell ------------------------------------------------------------------------------- */
+
+#define NAMES_MAX 10000 /* that a thread remembers; what was forgotten is looked for once more */
+
+static void forget_names(struct flusher *t)
+{
+	map_free(t->met, NULL);
+	t->met = map_new();
+	buf_clear(&t->fresh);
+}
+
+static void on_index(void *arg, struct span name)
+{
+	struct flusher *t = arg;
+	void **place = map_get(t->met, name) ? NULL : map_put(t->met, name);
+	if (!place)
+		return;
+	*place = t;
+	buf_put(&t->fresh, name.p, name.n);
+	buf_put_byte(&t->fresh, 0);
+}
+
+/* Sets up what the names of the request at hand need. */
+static enum setup_result set_up_names(struct flusher *t, struct err *err)
+{
+	enum setup_result result = SETUP_DONE;
+	if (!t->met)
+		return result;
+	for (size_t at = 0; at < t->fresh.n && result == SETUP_DONE;) {
+		struct span name = span_str((const char *)t->fresh.p + at);
+		struct elastic_setup *s = rollover_setup(t->es->rollover, name);
+		result = elastic_setup_run(s, t->client, t->es->output->id, err);
+		elastic_setup_free(s);
+		at += name.n + 1;
+	}
+	if (result != SETUP_DONE || map_count(t->met) > NAMES_MAX)
+		forget_names(t);
+	buf_clear(&t->fresh);
+	return result;
+}
+
 /* ---- a chunk ---------------------------------------------------------------------------------------------------------------------- */
 
 static void save(struct flusher *t, bool sync)
@@ -159,8 +202,19 @@ static enum flush_result ended(enum posted posted)
 	return posted == POST_STOPPED ? FLUSH_STOPPED : posted == POST_HOLD ? FLUSH_HOLD : FLUSH_DOWN;
 }
 
+/* What is not SETUP_DONE, as the result of a flush. */
+static enum flush_result not_set_up(struct flusher *t, enum setup_result result, const struct err *err)
+{
+	elasticsearch_forget(t);
+	if (result == SETUP_STOPPED)
+		return FLUSH_STOPPED;
+	flush_because(t->report, "%s", err->text);
+	return result == SETUP_DOWN ? FLUSH_DOWN : FLUSH_HOLD;
+}
+
 static enum flush_result flush_requests(struct flusher *t)
 {
+	struct err err;
 	for (;;) {
 		struct bulk_body *body = atomic_load(&t->es->send_type) ? t->typed : t->body;
 		enum filled filled = fill(t, body);
@@ -169,6 +223,9 @@ static enum flush_result flush_requests(struct flusher *t)
 		if (filled == FILL_FAILED)
 			return FLUSH_RETRY;
 		chunk_reader_pause(t->reader);
+		enum setup_result set_up = set_up_names(t, &err);
+		if (set_up != SETUP_DONE)
+			return not_set_up(t, set_up, &err);
 		if (t->unsaved)
 			save(t, false); /* not synced: losing it repeats events whose ids are known */
 		enum posted posted = elasticsearch_post(t, body);
@@ -194,20 +251,11 @@ enum flush_result elasticsearch_flush(void *thread, struct chunk *c, struct flus
 	struct flusher *t = thread;
 	struct buffer *b = flow_buffer(t->es->output->flow);
 	struct err err;
-	switch (elastic_setup_run(t->es->setup, t->client, t->es->output->id, &err)) {
-	case SETUP_DONE:
-		break;
-	case SETUP_STOPPED:
-		return FLUSH_STOPPED;
-	case SETUP_DOWN:
-		flush_because(report, "%s", err.text);
-		return FLUSH_DOWN;
-	case SETUP_REFUSED:
-		flush_because(report, "%s", err.text);
-		return FLUSH_HOLD;
-	}
-	t->chunk = c;
 	t->report = report;
+	enum setup_result set_up = elastic_setup_run(t->es->setup, t->client, t->es->output->id, &err);
+	if (set_up != SETUP_DONE)
+		return not_set_up(t, set_up, &err);
+	t->chunk = c;
 	t->unsaved = false;
 	t->pending_held = 0;
 	t->reader = chunk_reader_open(b, c, &err);
@@ -237,6 +285,8 @@ void elasticsearch_flush_close(void *thread)
 	bulk_reply_free(t->reply);
 	buf_free(&t->url);
 	buf_free(&t->slice);
+	buf_free(&t->fresh);
+	map_free(t->met, NULL);
 	mem_free(t->again);
 	mem_free(t->arrivals);
 	mem_free(t);
@@ -261,5 +311,11 @@ void *elasticsearch_flush_open(struct output *o, int stop_fd, struct err *err)
 	bulk_body_on_reject(t->typed, elasticsearch_on_reject, t);
 	buf_init(&t->url, 8192);
 	buf_init(&t->slice, 1u << 30);
+	buf_init(&t->fresh, 64u << 20);
+	if (es->rollover) {
+		t->met = map_new();
+		bulk_body_on_index(t->body, on_index, t);
+		bulk_body_on_index(t->typed, on_index, t);
+	}
 	return t;
 }

@@ -20,6 +20,7 @@ struct elasticsearch {
 	struct bulk_hosts *hosts;
 	struct bulk_pace *pace;
 	struct elastic_setup *setup;
+	struct rollover *rollover;    /* what is set up for each index name that events tell; NULL = nothing */
 	_Atomic bool send_type;	      /* the server has said that it wants a mapping type: a version before 7 */
 	_Atomic uint64_t small_bytes; /* what requests are kept under after a 413, until small_until_ns (monotonic) */
 	_Atomic int64_t small_until_ns;
@@ -52,6 +53,8 @@ struct flusher {
 	struct bulk_options typed_options;
 	struct bulk_reply *reply;
 	struct buf url, slice;
+	struct map *met;  /* index names that are set up, or in `fresh` */
+	struct buf fresh; /* those of the request at hand that are not, each with a 0 behind it */
 	/* the chunk at hand */
 	struct chunk *chunk;
 	struct chunk_reader *reader;

@@ -2,6 +2,7 @@
 #include "elasticsearch_conf.h"
 
 #include "base/mem.h"
+#include "elasticsearch_rollover.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -17,63 +18,11 @@ struct maker {
 	struct elastic_setup *setup;
 	const struct elasticsearch_conf *c;
 	struct conf_report *r;
+	bool varies;	/* only the events tell the names of aliases that roll over */
+	json_t *common; /* the template that is made one for each of them */
 };
 
-static void add(
-	struct maker *m, const char *kind, const char *place, const char *name, const char *body, bool overwrite)
-{
-	struct buf path;
-	buf_init(&path, 8192);
-	buf_put_str(&path, place);
-	bulk_put_path_segment(&path, span_str(name));
-	char *what = mem_printf("%s %s", kind, name);
-	elastic_setup_add(m->setup, what, NULL, buf_cstr(&path), body, overwrite);
-	mem_free(what);
-	buf_free(&path);
-}
-
-static char *dump(json_t *json)
-{
-	size_t n = json_dumpb(json, NULL, 0, JSON_COMPACT);
-	char *text = mem_zalloc(n + 1);
-	json_dumpb(json, text, n, JSON_COMPACT);
-	json_decref(json);
-	return text;
-}
-
-/* ---- aliases that roll over ------------------------------------------------------------------------------------------- */
-
-/* INDEX-APPLICATION, which the names of the indices behind the alias begin with. */
-static char *rollover_prefix(const struct elasticsearch_conf *c)
-{
-	return mem_printf("%s%s%s", c->index_name, c->index_separator, c->application_name);
-}
-
-static const char *rollover_alias(const struct elasticsearch_conf *c)
-{
-	return c->rollover_index && c->deflector_alias ? c->deflector_alias : c->index_name;
-}
-
-/* Makes a template one of the indices that roll over, with their policy. */
-static void attach_policy(const struct elasticsearch_conf *c, json_t *json)
-{
-	json_t *top = json, *settings;
-	if (!c->use_legacy_template) {
-		if (!json_is_object(json_object_get(json, "template")))
-			json_object_set_new(json, "template", json_object());
-		top = json_object_get(json, "template");
-	}
-	if (!json_is_object(json_object_get(top, "settings")))
-		json_object_set_new(top, "settings", json_object());
-	settings = json_object_get(top, "settings");
-	json_object_set_new(settings, "index.lifecycle.name", json_string(c->ilm_policy_id));
-	json_object_set_new(settings, "index.lifecycle.rollover_alias", json_string(rollover_alias(c)));
-	char *prefix = rollover_prefix(c);
-	char *pattern = mem_printf("%s%s*", prefix, c->index_separator);
-	json_object_set_new(json, "index_patterns", json_pack("[s]", pattern));
-	mem_free(pattern);
-	mem_free(prefix);
-}
+/* ---- policies --------------------------------------------------------------------------------------------------------- */
 
 static void add_policy(struct maker *m, const char *param, const char *name, const char *body)
 {
@@ -83,7 +32,8 @@ static void add_policy(struct maker *m, const char *param, const char *name, con
 		conf_report_add(m->r, CONF_ERROR, conf_where(m->c, param), "the policy %s is no JSON object: %s", name,
 			error.text);
 	else
-		add(m, "lifecycle policy", "/_ilm/policy/", name, body, m->c->ilm_policy_overwrite);
+		elastic_setup_add_named(
+			m->setup, "lifecycle policy", "/_ilm/policy/", name, body, m->c->ilm_policy_overwrite);
 	json_decref(json);
 }
 
@@ -95,31 +45,6 @@ static void add_policies(struct maker *m)
 			add_policy(m, "ilm_policies", c->ilm_policies.v[i].key, c->ilm_policies.v[i].value);
 	if (!c->ilm_policies.n)
 		add_policy(m, "ilm_policy", c->ilm_policy_id, c->ilm_policy ? c->ilm_policy : default_policy);
-}
-
-/* The first index, and with it the alias. https://www.elastic.co/guide/en/elasticsearch/reference/8.19/getting-started-index-lifecycle-management.html */
-static void add_alias(struct maker *m)
-{
-	const struct elasticsearch_conf *c = m->c;
-	struct buf look, put;
-	char *prefix = rollover_prefix(c), *what = mem_printf("alias %s", rollover_alias(c));
-	char *index = *c->index_date_pattern ? mem_printf("<%s%s{%s}%s000001>", prefix, c->index_separator,
-						       c->index_date_pattern, c->index_separator)
-					     : mem_printf("%s%s000001", prefix, c->index_separator);
-	char *body = dump(json_pack("{s:{s:{s:b}}}", "aliases", rollover_alias(c), "is_write_index", 1));
-	buf_init(&look, 8192);
-	buf_init(&put, 8192);
-	buf_put_str(&look, "/_alias/");
-	bulk_put_path_segment(&look, span_str(rollover_alias(c)));
-	buf_put_str(&put, "/");
-	bulk_put_path_segment(&put, span_str(index));
-	elastic_setup_add(m->setup, what, buf_cstr(&look), buf_cstr(&put), body, false);
-	buf_free(&look);
-	buf_free(&put);
-	mem_free(body);
-	mem_free(index);
-	mem_free(what);
-	mem_free(prefix);
 }
 
 /* ---- templates ------------------------------------------------------------------------------------------------------ */
@@ -176,11 +101,16 @@ static char *customize(char *text, const struct conf_hash *by)
 
 static void put_template(struct maker *m, const char *name, json_t *json)
 {
+	if (m->c->enable_ilm && m->varies) {
+		json_decref(m->common);
+		m->common = json_incref(json);
+		return;
+	}
 	if (m->c->enable_ilm)
-		attach_policy(m->c, json);
-	char *text = dump(json_incref(json));
-	add(m, "index template", m->c->use_legacy_template ? "/_template/" : "/_index_template/", name, text,
-		m->c->template_overwrite);
+		rollover_attach(m->c, m->c->index_name, json);
+	char *text = elastic_setup_text(json_incref(json));
+	elastic_setup_add_named(m->setup, "index template",
+		m->c->use_legacy_template ? "/_template/" : "/_index_template/", name, text, m->c->template_overwrite);
 	mem_free(text);
 }
 
@@ -279,7 +209,7 @@ static char *template_body(const struct elasticsearch_conf *c, const char *patte
 		json_object_update_missing(body, settings);
 	json_decref(settings);
 	mem_free(full);
-	return dump(body);
+	return elastic_setup_text(body);
 }
 
 static void add_data_stream(struct maker *m, bool lifecycle)
@@ -295,15 +225,15 @@ static void add_data_stream(struct maker *m, bool lifecycle)
 	check_name(m, "data_stream_template_name", template);
 	if (lifecycle) {
 		check_name(m, "data_stream_ilm_name", policy);
-		add(m, "lifecycle policy", "/_ilm/policy/", policy,
+		elastic_setup_add_named(m->setup, "lifecycle policy", "/_ilm/policy/", policy,
 			c->data_stream_ilm_policy ? c->data_stream_ilm_policy : default_policy,
 			c->data_stream_ilm_policy_overwrite);
 	}
 	char *body = template_body(c, pattern, lifecycle ? policy : NULL);
-	add(m, "index template", "/_index_template/", template, body, false);
+	elastic_setup_add_named(m->setup, "index template", "/_index_template/", template, body, false);
 	/* Streams whose names the events tell are made by the server, from the template, with their first event. */
 	if (!any)
-		add(m, "data stream", "/_data_stream/", plain, NULL, false);
+		elastic_setup_add_named(m->setup, "data stream", "/_data_stream/", plain, NULL, false);
 	mem_free(plain);
 	mem_free(pattern);
 	mem_free(policy);
@@ -311,15 +241,19 @@ static void add_data_stream(struct maker *m, bool lifecycle)
 	mem_free(body);
 }
 
-struct elastic_setup *elasticsearch_setup_make(const struct elasticsearch_conf *c, struct conf_report *r)
+struct elastic_setup *elasticsearch_setup_make(
+	const struct elasticsearch_conf *c, struct conf_report *r, struct rollover **each)
 {
-	struct maker m = {.setup = elastic_setup_new(), .c = c, .r = r};
+	struct maker m = {.setup = elastic_setup_new(), .c = c, .r = r, .varies = rollover_varies(c)};
 	const struct conf_schema *schema = c->common.schema;
 	if (c->enable_ilm)
 		add_policies(&m);
 	add_templates(&m);
-	if (c->enable_ilm || c->rollover_index)
-		add_alias(&m);
+	*each = NULL;
+	if ((c->enable_ilm || c->rollover_index) && m.varies)
+		*each = rollover_new(c, m.common);
+	else if (c->enable_ilm || c->rollover_index)
+		rollover_add_alias(c, c->index_name, m.setup);
 	if (c->data_stream_name)
 		add_data_stream(&m, schema == &elasticsearch_data_stream_conf_schema);
 	return m.setup;

@@ -6,6 +6,7 @@
  */
 #include "base/mem.h"
 #include "elasticsearch_flush.h"
+#include "elasticsearch_rollover.h"
 #include "flow.h"
 #include "pipeline.h"
 
@@ -19,6 +20,7 @@ static void destroy(void *self)
 	bulk_hosts_free(es->hosts);
 	bulk_pace_free(es->pace);
 	elastic_setup_free(es->setup);
+	rollover_free(es->rollover);
 	elasticsearch_settings_free(&es->settings);
 	mem_free(es);
 }
@@ -59,7 +61,7 @@ static void *create(struct output *o, struct builder *b)
 	es->output = o;
 	if (elasticsearch_settings_make(&es->settings, c, builder_report(b)))
 		es->hosts = bulk_hosts_new(&es->settings.client);
-	es->setup = elasticsearch_setup_make(c, builder_report(b));
+	es->setup = elasticsearch_setup_make(c, builder_report(b), &es->rollover);
 	count(es, builder_metrics(b));
 	builder_flow(b, o, c->buffer.n ? c->buffer.v[0] : NULL);
 	es->pace = bulk_pace_new(flow_threads(o->flow));

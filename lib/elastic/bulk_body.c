@@ -184,6 +184,12 @@ void bulk_body_on_reject(struct bulk_body *b,
 	b->reject_arg = arg;
 }
 
+void bulk_body_on_index(struct bulk_body *b, void (*fn)(void *arg, struct span name), void *arg)
+{
+	b->on_index = fn;
+	b->index_arg = arg;
+}
+
 struct span bulk_body_index(const struct bulk_body *b)
 {
 	return b->count ? buf_span(&b->url_index) : (struct span){0};
@@ -400,6 +406,10 @@ static bool keep_item(struct bulk_body *b, const struct bulk_source *s, size_t s
 	if (b->count == 0) {
 		buf_clear(&b->url_index);
 		buf_put_span(&b->url_index, buf_span(&b->index.name)); /* at most 255 bytes */
+	}
+	if (b->on_index && (b->count == 0 || b->told_version != b->index.version)) {
+		b->told_version = b->index.version;
+		b->on_index(b->index_arg, buf_span(&b->index.name));
 	}
 	b->items[b->count++] = (struct bulk_item){.frame_offset = s->frame->offset,
 		.index = s->index,

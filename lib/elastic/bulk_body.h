@@ -85,6 +85,9 @@ void bulk_body_on_reject(struct bulk_body *b,
 	void (*fn)(void *arg, const struct frame_view *f, uint32_t index, struct span entry, const char *reason),
 	void *arg);
 
+/* fn is told of each item's index, unless it is that of the item before. Set before the first add. */
+void bulk_body_on_index(struct bulk_body *b, void (*fn)(void *arg, struct span name), void *arg);
+
 /* The index for the URL (no 0 byte in it; percent-encoding is the client's); good until clear. */
 struct span bulk_body_index(const struct bulk_body *b);
 struct span bulk_body_bytes(const struct bulk_body *b);

@@ -56,6 +56,9 @@ struct bulk_body {
 	struct bulk_position position;
 	void (*reject)(void *arg, const struct frame_view *f, uint32_t index, struct span entry, const char *reason);
 	void *reject_arg;
+	void (*on_index)(void *arg, struct span name);
+	void *index_arg;
+	unsigned told_version; /* of the index that on_index was told of last */
 };
 
 /* A record on its way to be a document. */

@@ -158,7 +158,7 @@ def test_an_alias_that_rolls_over(weir, prefix):
         ("GET", "/_ilm/policy/pol"), ("PUT", "/_ilm/policy/pol"), ("GET", "/_index_template/app_template"), ("PUT", "/_index_template/app_template"),
         ("GET", "/_alias/app"), ("PUT", "/%3Capp-default-%7Bnow%2Fd%7D-000001%3E"), ("POST", "/app/_bulk")]
     assert json.loads(Empty.asked[1][2]) == {"policy": {"phases": {"hot": {"actions": {}}}}}
-    assert json.loads(Empty.asked[3][2]) == {"index_patterns": ["app-default-*"], "template": {
+    assert json.loads(Empty.asked[3][2]) == {"index_patterns": ["app-default-*"], "priority": 101, "template": {
         "settings": {"index.lifecycle.name": "pol", "index.lifecycle.rollover_alias": "app"}}}
     assert json.loads(Empty.asked[5][2]) == {"aliases": {"app": {"is_write_index": True}}}
 
@@ -175,7 +175,63 @@ def test_rollover_on_a_real_server(weir, server, prefix):
     assert len(indices) == 2 and all(name.startswith(f"{prefix}-default-") for name in indices)
 
 
-def test_rollover_needs_one_name(prefix, tmp_path):
-    w = Weir(tmp_path, ELASTICSEARCH, es_url="http://127.0.0.1:1", prefix=prefix, output="enable_ilm true")
-    checked = subprocess.run([w.binary, "check", w.config_path], capture_output=True, text=True, timeout=60)
-    assert checked.returncode == 1 and "enable_ilm needs one index_name without placeholders" in checked.stderr
+class OneIsThere(Empty):
+    """An index that has the name of an alias to be is there already."""
+    asked = []
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_PUT(self):
+        if self.path != "/app-there-default-000001":
+            return self.do_GET()
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.asked.append((self.command, self.path, b""))
+        return self.answer(400, b'{"error":{"type":"invalid_alias_name_exception","reason":"an index exists with the same name as the alias"}}')
+
+    def do_POST(self):
+        lines = self.rfile.read(int(self.headers.get("Content-Length", 0))).splitlines()
+        self.asked.append((self.command, self.path.split("?")[0], lines))
+        items = [{"create": {"status": 201}}] * (len(lines) // 2)
+        self.answer(200, json.dumps({"errors": False, "items": items}).encode())
+
+
+def test_an_alias_for_each_name(weir, prefix, tmp_path):
+    """enable_ilm where events tell the index: a template and an alias for each name, once, before its first event. A name that an index has is written to as it is."""
+    OneIsThere.asked.clear()
+    (tmp_path / "t.json").write_text('{"order": 3, "mappings": {"dynamic": false}}')
+    config = ELASTICSEARCH.replace(LOGSTASH, "logstash_format true\nlogstash_prefix app\nlogstash_dateformat ${name}\n")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), OneIsThere) as es:
+        threading.Thread(target=es.serve_forever, daemon=True).start()
+        w = weir(config, es_url=f"http://127.0.0.1:{es.server_port}", prefix=prefix,
+                 output=f"enable_ilm true\ntemplate_name any\ntemplate_file {tmp_path}/t.json\nbulk_events_limit 3")
+        w.allow("not set up on the server; its events go on without it")
+        send_events(w.port, "app", [{"name": n} for n in ("a", "b", "a", "a", "there")])
+        wait_until(lambda: sum("_bulk" in path for _, path, _ in OneIsThere.asked) == 2, 20, w.log_tail)
+        w.stop()
+        es.shutdown()
+    assert [a[:2] for a in OneIsThere.asked] == [
+        ("GET", "/_ilm/policy/logstash-policy"), ("PUT", "/_ilm/policy/logstash-policy"),
+        *[(method, path) for n in "ab" for method, path in [
+            ("GET", f"/_template/app-{n}"), ("PUT", f"/_template/app-{n}"),
+            ("GET", f"/_alias/app-{n}"), ("PUT", f"/app-{n}-default-000001")]],
+        ("POST", "/app-a/_bulk"),
+        ("GET", "/_template/app-there"), ("PUT", "/_template/app-there"), ("GET", "/_alias/app-there"), ("PUT", "/app-there-default-000001"),
+        ("POST", "/app-a/_bulk")]
+    assert json.loads(OneIsThere.asked[7][2]) == {
+        "index_patterns": ["app-b-default-*"], "order": 5, "mappings": {"dynamic": False},
+        "settings": {"index.lifecycle.name": "logstash-policy", "index.lifecycle.rollover_alias": "app-b"}}
+    assert json.loads(OneIsThere.asked[9][2]) == {"aliases": {"app-b": {"is_write_index": True}}}
+    assert w.log().count("alias app-there") == 1
+
+
+def test_aliases_of_each_name_on_a_real_server(weir, server, prefix):
+    """rollover_index with placeholders: each name is an alias with an index behind it."""
+    w = weir(ELASTICSEARCH.replace(LOGSTASH, "index_name {{prefix}}-${name}\nrollover_index true\n"), es_url=server.url, prefix=prefix)
+    send_events(w.port, "app", [{"name": f"n{i % 5}"} for i in range(100)])
+    wait_until(lambda: server.count(f"{prefix}-n*") == 100, 30, w.log_tail, 0.2)
+    server.ok("POST", f"/{prefix}-n3/_rollover")
+    assert len(server.ok("GET", f"/_alias/{prefix}-n3")) == 2 and len(server.ok("GET", f"/_alias/{prefix}-n1")) == 1
