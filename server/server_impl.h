@@ -12,7 +12,8 @@
 
 #include <event2/event.h>
 
-#define LAST_IN_NS     (100 * NS_PER_MS) /* who has been sent a SYN-ACK gets as long to complete the connection: a few round trips */
+#define LAST_IN_NS \
+	(100 * NS_PER_MS) /* who has been sent a SYN-ACK gets as long to complete the connection: a few round trips */
 #define DRAIN_INPUT_NS (8 * NS_PER_S) /* sources end by themselves before that */
 
 enum phase { PHASE_RUN, PHASE_LAST_IN, PHASE_DRAIN_INPUT, PHASE_DRAIN_OUTPUT, PHASE_END };
