@@ -127,4 +127,41 @@ def mixed(c):
         es.process.kill()
 
 
-SCENARIOS = {"mixed": mixed}
+def outage(c):
+    """The server is away for half an hour under 5,000 events a second: memory stays flat, the backlog drains faster than it grew."""
+    rate, seconds, folder = 5000, max(20, c.times(1800)), c.place()
+    total, highest = rate * seconds, 0
+    es = ServerOfItsOwn(folder)
+    try:
+        w = make_weir(folder, es.url, buffer="flush_thread_count 4").start()
+        http.request("POST", f"{es.url}/_fake/listener", {"seconds": seconds + 5})
+        sender = subprocess.Popen([load_gen(), "--port", str(w.port), "--connections", "2", "--chunk", "100", "--window", "32",
+                                   "--rate", str(rate), "--records", str(total)], stdout=subprocess.PIPE, text=True)
+        began = time.monotonic()
+        wait_until(lambda: time.monotonic() - began > seconds / 4, seconds, "a quarter is over", 0.5)
+        early = w.rss()
+
+        def all_sent():
+            nonlocal highest
+            highest = max(highest, w.rss())
+            return sender.poll() is not None
+        wait_until(all_sent, seconds * 2 + 60, lambda: f"all is sent:\n{w.log_tail()}", 0.5)
+        assert sender.returncode == 0 and json.loads(sender.stdout.read())["acked"] == total
+        sent = time.monotonic() - began
+        wait_until(es.answers, seconds + 60, "the server is back", 0.1)
+        back = time.monotonic()
+        wait_until(lambda: w.metrics().sum("weir_buffer_events", plugin_id="es") == 0, 60 + seconds, lambda: f"an empty buffer:\n{w.log_tail()}", 0.1)
+        drained = time.monotonic() - back
+        end = es.state()
+        c.add(runs=1, acked=total, indexed=end["events"], lost=total - end["events"], doubled=end["duplicates"])
+        c.note(f"{seconds} s away: {early >> 20} MiB after a quarter, {highest >> 20} MiB at most; {total / sent:.0f} events/s came, {total / drained:.0f} went")
+        assert highest < early * 1.1 + (4 << 20), (early, highest)
+        books_balance(w, total, 0)
+        w.allow("failed to flush the buffer")
+        w.stop()
+        w.check_log()
+    finally:
+        es.process.kill()
+
+
+SCENARIOS = {"outage": outage, "mixed": mixed}

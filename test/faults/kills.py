@@ -7,7 +7,7 @@ import time
 import fake_faults as faults
 from fake_es import FakeES
 from harness.waiting import wait_until
-from harness.weir import ROOT
+from harness.weir import ELASTICSEARCH, ROOT
 from oracle import Traffic, compare, drain, ends_well, make_weir, no_files_left, refuse_planted
 
 SMALL = "chunk_limit_size 64k"
@@ -147,5 +147,41 @@ def sigterm(c):
     assert slowest < 5
 
 
-SCENARIOS = {"kill-random": kill_random, "kill-points": kill_points, "sigterm": sigterm}
+OTHER = ELASTICSEARCH.replace("flush_thread_count 2", "flush_thread_count 3\n    chunk_limit_size 256k\n    total_limit_size 100m")
+RELOADED = "reloaded: the new configuration is in force"
+
+
+def descriptors(w):
+    return len(os.listdir(f"/proc/{w.pid}/fd"))
+
+
+def reload(c):
+    """SIGHUP under load: the configuration changes to and fro, no connection notices, memory and descriptors stay flat."""
+    rounds, early = max(20, c.times(1000)), 0
+    with FakeES() as es:
+        refuse_planted(es)
+        w = make_weir(c.place(), es.url).start()
+        with Traffic(w.port, count=3, rate=500, seed=c.dice.randrange(10**6)) as traffic:
+            wait_until(lambda: traffic.acked() > 100, 20, "acks come")
+            at_first = descriptors(w)
+            for n in range(rounds):
+                before = traffic.acked()
+                w.configure((OTHER, ELASTICSEARCH)[n % 2])
+                done = w.log().count(RELOADED)
+                w.reload()
+                wait_until(lambda: w.log().count(RELOADED) > done and traffic.acked() > before, 60, w.log_tail, 0.01)
+                if n == rounds // 5:
+                    early = w.rss()
+            late = w.rss()
+            # The outputs of configurations before end what they are at.
+            wait_until(lambda: descriptors(w) <= at_first + 4, 30, lambda: f"{at_first} descriptors, there are {descriptors(w)}")
+            drain(w, es, traffic)
+        assert not sum(s.broken for s in traffic.senders), "a connection was closed"
+        compare(c, es, traffic, rounds, w)
+        ends_well(w)
+    c.note(f"after {rounds // 5} reloads {early >> 20} MiB, after all {late >> 20} MiB, descriptors as before")
+    assert late < early * 1.1 + (8 << 20), (early, late)
+
+
+SCENARIOS = {"kill-random": kill_random, "kill-points": kill_points, "sigterm": sigterm, "reload": reload}
 

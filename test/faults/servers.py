@@ -53,9 +53,11 @@ def killed(c, name):
     try:
         w = make_weir(folder, server.url).start()
         kills = c.times(20)
-        with Traffic(w.port, rate=300, seed=c.dice.randrange(10**6)) as traffic:
+        with Traffic(w.port, rate=100, seed=c.dice.randrange(10**6)) as traffic:
             for _ in range(kills):
-                before = traffic.acked()
+                # In the middle of requests: not before the server takes them again.
+                before, there = traffic.acked(), server.count("t-*")
+                wait_until(lambda: server.count("t-*") > there, 120, lambda: f"documents come:\n{w.log_tail()}", 0.1)
                 wait_until(lambda: traffic.acked() > before + c.dice.randrange(200, 1500), 60, "acks come")
                 server.kill()
                 before = traffic.acked()
