@@ -73,6 +73,12 @@ def points():
 NOT_HERE = {"backup-written", "backup-synced", "held-durable", "held-told", "tail-planned", "tail-stored", "tail-told"}
 
 
+def pause(traffic, on):
+    """Nothing new is sent, or it goes on."""
+    for s in traffic.senders:
+        s.rate = 1e-9 if on else None
+
+
 def die_at(w, point, times, wait):
     """A life of weir that ends at that step, or after `wait` seconds. True if it came to it."""
     w.env["WEIR_DIE_AT"] = f"{point}:{times}"
@@ -95,15 +101,18 @@ def kill_points(c, only=None):
         with FakeES() as es:
             refuse_planted(es)
             es.fault(faults.reject_items(0.1, seed=c.dice.random()))
-            w = make_weir(c.place(), es.url, buffer=SMALL)
+            w = make_weir(c.place(), es.url, buffer=SMALL + "\nflush_interval 3s")  # else no file is quiet for the second before a mark
             runs = 0
             with Traffic(w.port, count=3, seed=c.dice.randrange(10**6)) as traffic:
                 for point in c.dice.sample(wanted, len(wanted)):
                     # Start-up steps and those of a quiet second come but once a life.
                     rare = point.startswith(("recover", "mark", "ledger"))
-                    if die_at(w, point, 1 if rare else c.dice.randrange(1, 6), 1.5):
+                    is_mark = point.startswith("mark")
+                    pause(traffic, is_mark)
+                    if die_at(w, point, 1 if rare else c.dice.randrange(1, 6), 3 if is_mark else 1.5):
                         reached.add(point)
                     runs += 1
+                pause(traffic, False)
                 w.start()
                 es.heal()
                 refuse_planted(es)
