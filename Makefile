@@ -1,9 +1,8 @@
 # weir: one non-recursive makefile. Objects of each VARIANT live under build/VARIANT; the release
 # program is also at build/weir. Sources are found by folder: a new .c file needs no change here.
 #
-#   VARIANT=release   what ships                    VARIANT=asan   AddressSanitizer + UBSan
-#   VARIANT=tsan      ThreadSanitizer               VARIANT=fuzz   clang, libFuzzer + ASan + UBSan
-#   VARIANT=cov       gcov
+#   VARIANT=release   what ships                    VARIANT=asan   clang: AddressSanitizer + UBSan, and libFuzzer's coverage
+#   VARIANT=tsan      ThreadSanitizer               VARIANT=cov    gcov
 
 VARIANT ?= release
 B := build/$(VARIANT)
@@ -32,19 +31,15 @@ CC := gcc
 CFLAGS := $(CFLAGS_COMMON) -O2 $(HARDEN) $(CFLAGS_EXTRA)
 LDFLAGS := $(LDFLAGS_COMMON)
 else ifeq ($(VARIANT),asan)
-CC := gcc
-CFLAGS := $(CFLAGS_COMMON) -O1 -fno-omit-frame-pointer -fsanitize=address,undefined \
-	-fno-sanitize-recover=all -fPIE $(CFLAGS_EXTRA)
-LDFLAGS := $(LDFLAGS_COMMON) -fsanitize=address,undefined
+CC := clang
+# -Wno-cast-qual: of OpenSSL's macros, which clang takes for ours.
+CFLAGS := $(CFLAGS_COMMON) -Wno-cast-qual -g1 -O1 -fno-omit-frame-pointer -fPIE \
+	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all $(CFLAGS_EXTRA)
+LDFLAGS := $(LDFLAGS_COMMON) -fuse-ld=gold -fsanitize=address,undefined
 else ifeq ($(VARIANT),tsan)
 CC := gcc
-CFLAGS := $(CFLAGS_COMMON) -O1 -fno-omit-frame-pointer -fsanitize=thread -fPIE $(CFLAGS_EXTRA)
-LDFLAGS := $(LDFLAGS_COMMON) -fsanitize=thread
-else ifeq ($(VARIANT),fuzz)
-CC := clang
-CFLAGS := $(CFLAGS_COMMON) -O1 -fno-omit-frame-pointer -Wno-error -fPIE \
-	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all $(CFLAGS_EXTRA)
-LDFLAGS := $(LDFLAGS_COMMON) -fsanitize=address,undefined
+CFLAGS := $(CFLAGS_COMMON) -g1 -O1 -fno-omit-frame-pointer -fsanitize=thread -fPIE $(CFLAGS_EXTRA)
+LDFLAGS := $(LDFLAGS_COMMON) -fuse-ld=gold -fsanitize=thread
 else ifeq ($(VARIANT),cov)
 CC := gcc
 CFLAGS := $(CFLAGS_COMMON) -O0 --coverage -fPIE $(CFLAGS_EXTRA)
@@ -135,8 +130,8 @@ fuzz-bin: $(FUZZ_BIN)
 FUZZ_SECONDS ?= 600
 .PHONY: fuzz
 fuzz: ## fuzz each parser for FUZZ_SECONDS (600) over its kept corpus
-	$(Q)$(MAKE) --no-print-directory VARIANT=fuzz fuzz-bin
-	$(Q)sh test/run-fuzz $(FUZZ_SECONDS) $(FUZZ_SRC:%.c=build/fuzz/%)
+	$(Q)$(MAKE) --no-print-directory VARIANT=asan fuzz-bin
+	$(Q)sh test/run-fuzz $(FUZZ_SECONDS) $(FUZZ_SRC:%.c=build/asan/%)
 
 $B/test/bench/%: $B/test/bench/%.o $(LIBSERVER) $(LIBWEIR)
 	$(call say,LD,$@)

@@ -75,7 +75,6 @@ void server_begin_end(struct server *s)
 	s->phase = PHASE_LAST_IN;
 	s->ready = false;
 	s->phase_until_ns = clock_mono_ns() + LAST_IN_NS;
-	log_info(NULL, "shutting down: no new connections; what has been read is stored and acknowledged");
 	drop_connection_requests();
 	event_add(s->pulse, &pulse);
 }
@@ -84,6 +83,7 @@ static void stop_input(struct server *s)
 {
 	s->phase = PHASE_DRAIN_INPUT;
 	s->phase_until_ns = clock_mono_ns() + DRAIN_INPUT_NS;
+	log_info(NULL, "shutting down: no new connections; what has been read is stored and acknowledged");
 	each_source(s, stop_source, NULL);
 }
 

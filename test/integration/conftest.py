@@ -24,7 +24,11 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """The slow ones first, so that no long one runs alone at the end."""
+    """The slow ones first, so that no long one runs alone at the end. Whatever needs a real server is slow: a build with sanitizers has met all of its
+    answers from the fake one (test_fake_is_real)."""
+    for item in items:
+        if {"server", "opensearch", "elasticsearch", "own_server"} & set(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

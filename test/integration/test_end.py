@@ -7,7 +7,7 @@ import pytest
 
 import fake_faults as faults
 from harness.forward import Connection, chunk_id, encode, event_time, send_events
-from harness.waiting import wait_until
+from harness.waiting import PATIENCE, wait_until
 from harness.weir import ELASTICSEARCH
 
 FLUSH = "flush_interval 60s\nflush_at_shutdown true\nshutdown_timeout {}"
@@ -23,7 +23,7 @@ def ended(w, timeout=20):
     """Waits for the end; the exit status."""
     process, w.process = w.process, None
     try:
-        return process.popen.wait(timeout)
+        return process.popen.wait(timeout * PATIENCE)
     finally:
         process.kill()
 
@@ -110,7 +110,7 @@ def test_end_of_patience(weir, fake_es, prefix, hastened):
         w.wait_log("flushing the buffers")
         w.process.signal(signal.SIGTERM)
     assert ended(w) == 0
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 10 * PATIENCE
     fake_es.open_listener()
     w.start()
     w.flush()
@@ -126,7 +126,7 @@ def test_a_request_under_way_is_let_go(weir, fake_es, prefix):
     wait_until(lambda: fault.used == 1, 20, "a request hangs")
     began = time.monotonic()
     w.stop()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 5 * PATIENCE
     w.start()
     wait_until(lambda: w.metrics().sum("weir_output_already_there_events_total") == 500, 20, w.log_tail)
     assert fake_es.duplicates() == {}

@@ -452,7 +452,7 @@ def test_dead_letter_survives(es_and_weir, step):
     w.start()
     with contextlib.suppress(OSError):
         send_events(w.port, "app", some, chunk_size=100)
-    w.process.popen.wait(20)
+    w.process.popen.wait(60)
     w.kill9()
     del w.env["WEIR_DIE_AT"]
     w.start()
@@ -472,7 +472,7 @@ def test_crash_loop(es_and_weir):
     w.env["WEIR_DIE_AT"] = "frame-read:3:abort"
     for _ in range(3):
         w.start(wait=False)
-        assert w.process.popen.wait(20) != 0
+        assert w.process.popen.wait(60) != 0
         w.kill9()
     del w.env["WEIR_DIE_AT"]
     w.allow("weir has crashed three times at work on a message")

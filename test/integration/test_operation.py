@@ -86,7 +86,7 @@ def test_one_folder_for_two(weir, fake_es, prefix):
     other = weir(ELASTICSEARCH, start=False, es_url=fake_es.url, prefix=prefix, root=w.root)
     other.allow(".")
     other.start(wait=False)
-    assert other.process.popen.wait(20) == 1
+    assert other.process.popen.wait(60) == 1
     other.process = None
     assert f"in use by process {w.pid}" in other.log(), other.log_tail()
     send_events(w.port, "a", [{"n": 1}])
@@ -138,7 +138,7 @@ def test_flush_at_shutdown(weir, fake_es, prefix, number):
     send_events(w.port, "a", [{"n": i} for i in range(10)])
     assert len(fake_es.documents()) == 0
     w.process.signal(number)
-    assert w.process.popen.wait(20) == 0
+    assert w.process.popen.wait(60) == 0
     w.process = None
     assert len(fake_es.documents()) == 10
 
@@ -166,7 +166,7 @@ def test_second_signal(weir, fake_es, prefix):
     w.process.signal(signal.SIGTERM)
     w.wait_log("(?i)shutting down|ends|SIGTERM")
     w.process.signal(signal.SIGTERM)
-    assert w.process.popen.wait(20) == 0
+    assert w.process.popen.wait(60) == 0
     w.process = None
     fake_es.open_listener()
     w.start()

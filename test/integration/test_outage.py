@@ -7,17 +7,16 @@ from harness.weir import ELASTICSEARCH
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name, how", [("opensearch2", "stop"), ("opensearch2", "kill"), ("elasticsearch8", "stop"),
-                                       ("elasticsearch8", "kill")])
+@pytest.mark.parametrize("name, how", [("opensearch2", "kill"), ("elasticsearch8", "stop")])
 def test_server_goes_and_comes_back(weir, own_server, prefix, name, how):
     server = own_server(name)
     server.put_template(prefix, f"{prefix}-*", {"properties": {"sender": {"type": "keyword"}}})
     w = weir(ELASTICSEARCH, es_url=server.url, prefix=prefix)
-    with Traffic(w.port, rate=400) as traffic:
-        wait_until(lambda: server.count(f"{prefix}-*") > 500, 60, lambda: f"documents arrive:\n{w.log_tail()}", 0.2)
+    with Traffic(w.port, rate=150) as traffic:
+        wait_until(lambda: server.count(f"{prefix}-*") > 300, 60, lambda: f"documents arrive:\n{w.log_tail()}", 0.2)
         getattr(server, how)()
         at_outage = traffic.acked()
-        wait_until(lambda: traffic.acked() > at_outage + 3000, 60, lambda: f"acks go on:\n{w.log_tail()}")
+        wait_until(lambda: traffic.acked() > at_outage + 2000, 60, lambda: f"acks go on:\n{w.log_tail()}")
         server.start()
         back = traffic.acked()
         wait_until(lambda: traffic.acked() > back + 500, 60, "acks go on after the outage")

@@ -13,6 +13,8 @@ import time
 
 import msgpack
 
+from .waiting import PATIENCE
+
 FORMS = ("packed", "forward", "message", "gzip", "packed_str")
 
 
@@ -50,7 +52,7 @@ class Connection:
     """A socket to the server, and the acks that have come on it."""
 
     def __init__(self, port, timeout=30, source="127.0.0.1"):
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout, (source, 0))
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout * PATIENCE, (source, 0))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.unpacker = msgpack.Unpacker(raw=False)
 

@@ -3,6 +3,8 @@ import os
 import signal
 import subprocess
 
+from .waiting import PATIENCE
+
 # The program runs in the place of this shell, in a session of its own. The reader beside it sees the end of its input when the
 # test process has gone, and then kills the whole group.
 _WRAPPER = 'exec 3<&0; { cat <&3 >/dev/null; kill -s KILL -- -$$; } & exec "$@" </dev/null 3<&-'
@@ -31,7 +33,7 @@ class Process:
         if self.is_running():
             self.signal(signal.SIGTERM)
         try:
-            return self.popen.wait(timeout)
+            return self.popen.wait(timeout * PATIENCE)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.argv[0]} did not end within {timeout} s of SIGTERM") from None
         finally:

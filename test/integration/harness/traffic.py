@@ -2,6 +2,7 @@
 import threading
 
 from .forward import Sender
+from .waiting import PATIENCE
 
 
 class Traffic:
@@ -30,7 +31,7 @@ class Traffic:
         """No new events; waits until all that were sent are acknowledged."""
         self.stop_event.set()
         for t in self.threads:
-            t.join(timeout)
+            t.join(timeout * PATIENCE)
         assert not any(t.is_alive() for t in self.threads), "chunks stay without an ack"
         return self.acked()
 
