@@ -6,7 +6,8 @@ import time
 
 import fake_faults as faults
 from fake_es import FakeES
-from harness.waiting import ELASTICSEARCH, PATIENCE, ROOT, wait_until
+from harness.waiting import PATIENCE, wait_until
+from harness.weir import ELASTICSEARCH, ROOT
 from oracle import Traffic, compare, drain, ends_well, make_weir, no_files_left, refuse_planted
 
 SMALL = "chunk_limit_size 64k"
