@@ -50,7 +50,7 @@ static bool remember(struct batch_split *s, size_t i)
 
 static struct batch_part *add_part(struct batch_split *s, const void *target, struct span name)
 {
-	if (s->n == s->cap)
+	if (!s->parts || s->n == s->cap)
 		s->parts = mem_realloc(s->parts, (s->cap = 2 * s->cap + 4) * sizeof *s->parts);
 	struct batch_part *p = &s->parts[s->n];
 	*p = (struct batch_part){.target = target};

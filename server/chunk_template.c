@@ -61,22 +61,26 @@ static void add_text(struct chunk_template *t, const char *s, size_t n, bool tim
 		add_part(t, time && memchr(s, '%', n) ? PART_TIME : PART_TEXT, s, n);
 }
 
+/* What stands between ${ and }; PART_TEXT: it is no placeholder. */
+static enum part_type type_of(const char *s, size_t n, long *index)
+{
+	if (is_word(s, n, "tag"))
+		return PART_TAG;
+	if (tag_index(s, n, index))
+		return PART_TAG_PART;
+	if (is_word(s, n, "chunk_id"))
+		return PART_CHUNK_ID;
+	return is_key(s, n) ? PART_KEY : PART_TEXT;
+}
+
 static void compile(struct chunk_template *t, const char *text, bool time)
 {
-	const char *from = text, *p = text;
-	while ((p = strstr(p, "${"))) {
-		const char *s = p + 2, *end = strchr(s, '}');
-		size_t n = end ? (size_t)(end - s) : 0;
+	const char *from = text, *p = text, *end;
+	while ((p = strstr(p, "${")) && (end = strchr(p, '}'))) {
+		const char *s = p + 2;
+		size_t n = (size_t)(end - s);
 		long index;
-		enum part_type type = PART_TEXT;
-		if (is_word(s, n, "tag"))
-			type = PART_TAG;
-		else if (tag_index(s, n, &index))
-			type = PART_TAG_PART;
-		else if (is_word(s, n, "chunk_id"))
-			type = PART_CHUNK_ID;
-		else if (is_key(s, n))
-			type = PART_KEY;
+		enum part_type type = type_of(s, n, &index);
 		if (type == PART_TEXT) {
 			p += 2;
 			continue;

@@ -30,7 +30,7 @@ const struct chunk_keys *flow_keys(const struct flow *f);
 bool flow_in_memory(const struct flow *f);
 void flow_free(struct flow *f); /* stopped; NULL is allowed */
 
-/* Opens the buffer, then starts the flush threads. `on_space` and on_durable hooks are ingest's. */
+/* Opens the buffer (what it tells goes to the hub: ingest.h), then starts the flush threads. */
 bool flow_open(struct flow *f, struct ingest_hub *hub, struct metrics *m, struct err *err);
 bool flow_start(struct flow *f, struct err *err);
 

@@ -17,7 +17,7 @@ struct tool_option {
 int tool_args_take(int argc, char **argv, const struct tool_option *options, struct err *err);
 
 /*
- * A moment in ns of the wall clock: "30m", "2h", "7d" (so long before `now`), or a date and time, local if it has no zone. False:
+ * A moment in ns of the wall clock: "30m", "2h", "7d" (so long before now_ns), or a date and time, local if it has no zone. False:
  * it is neither.
  */
 bool tool_args_moment(const char *text, int64_t now_ns, int64_t *ns);

@@ -65,7 +65,7 @@ void log_write(enum log_level level, const char *plugin, const char *message, co
 #define log_trace(plugin, message, ...) log_at(LOG_TRACE, plugin, message, ##__VA_ARGS__)
 
 /*
- * Lets one line through every `interval`; zero-initialised, one for each kind of event (static, or in the object that
+ * Lets one line through every interval_ns; zero-initialised, one for each kind of event (static, or in the object that
  * speaks). log_allowed returns true if the caller may log now and then sets *held to the number of lines held back since the
  * last one (log it as LOG_U("held_back", held)).
  */

@@ -1,7 +1,7 @@
 /*
  * blame.h: a frame at which weir crashes again and again is set aside, so that one poisoned event cannot keep all others from being delivered.
  *
- * A thread that reads a chunk says which frame it is at work on. If it crashes there, blame_on_crash adds 16 bytes to NAME.blame beside the chunk file: the
+ * A thread that reads a chunk says which frame it is at work on. If it crashes there, buffer_on_crash adds 16 bytes to NAME.blame beside the chunk file: the
  * frame's offset, and the offset xor the first eight bytes of the chunk's id, by which they are known as weir's. At the third time for the same frame it is a hole
  * for every reader, kept in backup/ as damage is. The file goes with the chunk. Only a thread's own crash counts: a kill -9, a power cut or a crash
  * elsewhere blames no frame.

@@ -45,7 +45,7 @@ void bulk_hosts_free(struct bulk_hosts *h);
 size_t bulk_hosts_alive(struct bulk_hosts *h);
 
 struct bulk_client;
-/* `stop` (may be NULL): an eventfd or pipe end; a request under way is ended when it becomes readable. */
+/* `stop_fd`: an eventfd or the end of a pipe (-1: none); a request under way is ended when it becomes readable. */
 struct bulk_client *bulk_client_new(struct bulk_hosts *h, int stop_fd, struct err *err);
 void bulk_client_free(struct bulk_client *c);
 

@@ -37,7 +37,7 @@ struct bulk_hosts {
 
 enum bulk_pick {
 	BULK_PICK_LIVE,
-	BULK_PICK_PROBE, /* its rest is over: ask first. bulk_hosts_alive_again or bulk_hosts_failed must follow */
+	BULK_PICK_PROBE, /* its rest is over: ask first; one of the three below must follow */
 	BULK_PICK_LAST,	 /* none is alive: the one that has been dead longest */
 	BULK_PICK_NONE,	 /* all were tried */
 };

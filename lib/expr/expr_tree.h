@@ -42,7 +42,7 @@ enum expr_kind {
 	NODE_SET_MANY,	/* targets = a */
 	NODE_CALL,	/* a.method(args) block; flag: &. */
 	NODE_INDEX_SET, /* a[args] = b */
-	NODE_OP_SET,	/* `to` op= b; `to` is NODE_VAR or an index; method, or NODE_AND / NODE_OR in `op` */
+	NODE_OP_SET,	/* a op= b; a is NODE_VAR or an index; method, or NODE_AND / NODE_OR in `op` */
 	NODE_FUNCTION,	/* function(args) */
 	NODE_AND,
 	NODE_OR,
