@@ -51,17 +51,6 @@ static bool start(struct source *s, struct server *server, struct err *err)
 	return true;
 }
 
-static void stop(struct source *s)
-{
-	(void)s;
-}
-
-static unsigned busy(const struct source *s)
-{
-	(void)s;
-	return 0;
-}
-
 static void describe(const struct source *s, struct buf *out)
 {
 	(void)s;
@@ -72,9 +61,6 @@ static const struct input_ops ops = {
 	.create = create,
 	.destroy = destroy,
 	.start = start,
-	.stop = stop,
-	.busy = busy,
-	.end = stop,
 	.describe = describe,
 };
 

@@ -248,8 +248,11 @@ static bool start(struct source *source, struct server *server, struct err *err)
 	admin_route(s->admin, "GET /api/config.json", on_config_json, s);
 	admin_route(s->admin, "GET /api/config", on_config, s);
 	admin_route(s->admin, "* *", on_other, NULL);
-	if (!admin_listen(s->admin, s->conf->bind, (uint16_t)s->conf->port, err))
+	if (!admin_listen(s->admin, s->conf->bind, (uint16_t)s->conf->port, err)) {
+		admin_free(s->admin);
+		s->admin = NULL;
 		return false;
+	}
 	log_info(source->id, "listening port", LOG_U("port", admin_port(s->admin, 0)), LOG_S("bind", s->conf->bind));
 	if (!s->conf->tag)
 		return true;

@@ -160,25 +160,17 @@ static bool start(struct source *source, struct server *server, struct err *err)
 		admin_use_tls(s->admin, server_tls_context(s->tls));
 	add_route(s, s->conf->metrics_path);
 	add_route(s, s->conf->aggregated_metrics_path);
-	if (!admin_listen(s->admin, s->conf->bind, (uint16_t)s->conf->port, err))
+	if (!admin_listen(s->admin, s->conf->bind, (uint16_t)s->conf->port, err)) {
+		admin_free(s->admin);
+		s->admin = NULL;
 		return false;
+	}
 	log_info(source->id, "listening port", LOG_U("port", admin_port(s->admin, 0)), LOG_S("bind", s->conf->bind),
 		LOG_S("path", s->conf->metrics_path));
 	return true;
 }
 
 /* It answers until the end: the shutdown can be watched. */
-static void stop(struct source *source)
-{
-	(void)source;
-}
-
-static unsigned busy(const struct source *source)
-{
-	(void)source;
-	return 0;
-}
-
 static void end(struct source *source)
 {
 	struct prometheus *s = source->self;
@@ -206,8 +198,6 @@ static const struct input_ops ops = {
 	.create = create,
 	.destroy = destroy,
 	.start = start,
-	.stop = stop,
-	.busy = busy,
 	.end = end,
 	.renew = renew,
 	.describe = describe,

@@ -109,17 +109,6 @@ static bool start(struct source *source, struct server *server, struct err *err)
 	return true;
 }
 
-static void stop(struct source *source)
-{
-	(void)source;
-}
-
-static unsigned busy(const struct source *source)
-{
-	(void)source;
-	return 0;
-}
-
 static void end(struct source *source)
 {
 	struct monitor *s = source->self;
@@ -144,10 +133,9 @@ static const struct conf_schema outputs_schema = SCHEMA("prometheus_output_monit
 static const struct conf_schema tail_schema = SCHEMA(
 	"prometheus_tail_monitor", params, "Accepted: `tail` inputs always count for themselves.");
 
-#define OPS(create_fn)                                                                                           \
-	{                                                                                                        \
-		.create = create_fn, .destroy = destroy, .start = start, .stop = stop, .busy = busy, .end = end, \
-		.no_events = true                                                                                \
+#define OPS(create_fn)                                                                                 \
+	{                                                                                              \
+		.create = create_fn, .destroy = destroy, .start = start, .end = end, .no_events = true \
 	}
 
 static const struct input_ops status_ops = OPS(create_status);

@@ -72,9 +72,12 @@ struct input_ops {
 	 */
 	void *(*create)(struct source *s, struct builder *b);
 	void (*destroy)(void *self); /* NULL is allowed */
-	/* Opens sockets and begins. */
+	/* Opens sockets and begins. False: err, and it may be called again: stop has been, what else was made is taken back. */
 	bool (*start)(struct source *s, struct server *server, struct err *err);
-	/* Stops accepting; what has been read is finished and acknowledged while busy() says how much there is. */
+	/*
+	 * Stops accepting; what has been read is finished and acknowledged while busy() says how much there is. For these
+	 * two and end NULL means that there is nothing to do.
+	 */
 	void (*stop)(struct source *s);
 	unsigned (*busy)(const struct source *s);
 	/* After stop: gives up what is still there, frees what belongs to workers. */

@@ -14,6 +14,7 @@
 #include "peer.h"
 #include "server_impl.h"
 #include "server_status.h"
+#include "sources.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -156,17 +157,6 @@ struct swap {
 	struct loaded *fresh;
 };
 
-static void renew_sources(const struct pipeline *p)
-{
-	struct source *const *v;
-	struct err err;
-	size_t n = pipeline_sources(p, &v);
-	for (size_t i = 0; i < n; i++)
-		if (v[i]->started && v[i]->plugin->input->renew && !v[i]->plugin->input->renew(v[i], &err))
-			log_error(v[i]->id, "its files cannot be read again: it goes on with what it has",
-				LOG_S("error", err.text));
-}
-
 /* While no worker does anything. */
 static void swap(void *arg)
 {
@@ -176,7 +166,7 @@ static void swap(void *arg)
 	pipeline_take_over(x->fresh->pipeline, s->conf.pipeline);
 	for (struct generation *g = s->retired; g; g = g->next)
 		pipeline_take_over(x->fresh->pipeline, g->conf.pipeline);
-	renew_sources(x->fresh->pipeline);
+	sources_renew(x->fresh->pipeline);
 	for (unsigned i = 0; i < s->worker_count; i++)
 		ingest_forget_routes(worker_ingest(s->workers[i]));
 	ingest_forget_routes(worker_ingest(s->file_worker));
@@ -214,34 +204,7 @@ static void swap_in(struct server *s, struct loaded *fresh)
 	each_new_flow(&s->conf, start_flow, s);
 }
 
-/* ---- sources that end, and that begin ---------------------------------------------------------------------------------- */
-
-static void stop_sources(const struct pipeline *old)
-{
-	struct source *const *v;
-	size_t n = pipeline_sources(old, &v);
-	for (size_t i = 0; i < n; i++)
-		if (v[i]->started)
-			v[i]->plugin->input->stop(v[i]);
-}
-
-static bool sources_end(const struct pipeline *old, bool now)
-{
-	struct source *const *v;
-	bool all = true;
-	size_t n = pipeline_sources(old, &v);
-	for (size_t i = 0; i < n; i++) {
-		if (!v[i]->started)
-			continue;
-		if (!now && v[i]->plugin->input->busy(v[i])) {
-			all = false;
-			continue;
-		}
-		v[i]->plugin->input->end(v[i]);
-		v[i]->started = false;
-	}
-	return all;
-}
+/* ---- sources that begin ---------------------------------------------------------------------------------- */
 
 /* One that cannot be started is tried again with each pulse of a second. */
 static bool start_sources(struct server *s, bool tell)
@@ -257,7 +220,7 @@ static bool start_sources(struct server *s, bool tell)
 		if (v[i]->started)
 			continue;
 		all = false;
-		v[i]->plugin->input->stop(v[i]);
+		source_stop(v[i]);
 		if (tell)
 			log_error(v[i]->id,
 				"the source cannot be started: the rest of the new configuration works; weir tries "
@@ -292,16 +255,6 @@ static bool is_in_use(struct server *s, const struct generation *g)
 	for (const struct generation *x = s->retired; x && !used; x = x->next)
 		used = x != g && pipeline_has_source_of(x->conf.pipeline, g->conf.pipeline);
 	return used;
-}
-
-static bool sources_have_ended(const struct pipeline *p)
-{
-	struct source *const *v;
-	size_t n = pipeline_sources(p, &v);
-	for (size_t i = 0; i < n; i++)
-		if (v[i]->started)
-			return false;
-	return true;
 }
 
 static void free_unused(struct server *s)
@@ -378,7 +331,7 @@ static void take_over(struct server *s, struct loaded *fresh)
 	tell_of_system(s, fresh);
 	hold_sockets(true);
 	with_signals_blocked(s, fresh);
-	stop_sources(s->retired->conf.pipeline);
+	sources_stop(s->retired->conf.pipeline);
 	s->reloading = true;
 	s->reload_until_ns = clock_mono_ns() + DRAIN_INPUT_NS;
 	on_pulse(-1, 0, s);
@@ -387,7 +340,7 @@ static void take_over(struct server *s, struct loaded *fresh)
 static void renew(void *arg)
 {
 	struct server *s = arg;
-	renew_sources(s->conf.pipeline);
+	sources_renew(s->conf.pipeline);
 }
 
 /* A configuration that cannot be reloaded has at least its sources' certificates renewed. */

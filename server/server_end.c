@@ -11,6 +11,7 @@
 #include "senders.h"
 #include "server_impl.h"
 #include "server_status.h"
+#include "sources.h"
 #include "taps.h"
 #include "unmatched.h"
 
@@ -30,43 +31,24 @@ static void each_flow(struct server *s, void (*fn)(struct flow *f))
 		each_flow_of(g->conf.pipeline, fn);
 }
 
-/* fn of each source that has been started and has not ended, of this configuration and of those before. */
-static void each_source(struct server *s, void (*fn)(struct source *source, void *arg), void *arg)
+static void each_pipeline(const struct server *s, void (*fn)(const struct pipeline *p))
 {
-	const struct generation *g = s->retired;
-	for (const struct pipeline *p = s->conf.pipeline; p; p = g ? g->conf.pipeline : NULL, g = g ? g->next : NULL) {
-		struct source *const *v;
-		size_t n = pipeline_sources(p, &v);
-		for (size_t i = 0; i < n; i++)
-			if (v[i]->started)
-				fn(v[i], arg);
-	}
+	fn(s->conf.pipeline);
+	for (const struct generation *g = s->retired; g; g = g->next)
+		fn(g->conf.pipeline);
 }
 
-static void stop_source(struct source *source, void *arg)
+static bool sources_busy(const struct server *s)
 {
-	(void)arg;
-	source->plugin->input->stop(source);
-}
-
-static void end_source(struct source *source, void *arg)
-{
-	(void)arg;
-	source->plugin->input->end(source);
-	source->started = false;
-}
-
-static void ask_busy(struct source *source, void *arg)
-{
-	bool *busy = arg;
-	*busy |= source->plugin->input->busy(source) != 0;
-}
-
-static bool sources_busy(struct server *s)
-{
-	bool busy = false;
-	each_source(s, ask_busy, &busy);
+	bool busy = sources_are_busy(s->conf.pipeline);
+	for (const struct generation *g = s->retired; g && !busy; g = g->next)
+		busy = sources_are_busy(g->conf.pipeline);
 	return busy;
+}
+
+static void end_sources(const struct pipeline *p)
+{
+	(void)sources_end(p, true);
 }
 
 void server_begin_end(struct server *s)
@@ -84,7 +66,7 @@ static void stop_input(struct server *s)
 	s->phase = PHASE_DRAIN_INPUT;
 	s->phase_until_ns = clock_mono_ns() + DRAIN_INPUT_NS;
 	log_info(NULL, "shutting down: no new connections; what has been read is stored and acknowledged");
-	each_source(s, stop_source, NULL);
+	each_pipeline(s, sources_stop);
 }
 
 /* A buffer that another flow has taken over has its end there. */
@@ -108,7 +90,7 @@ static int64_t drain_deadline(struct server *s)
 
 static void end_input(struct server *s)
 {
-	each_source(s, end_source, NULL);
+	each_pipeline(s, end_sources);
 	held_end(s->held, true);
 	dead_service_stop(s->dead_service); /* what it replays goes into buffers */
 	s->dead_service = NULL;
@@ -174,8 +156,8 @@ static void join_disowned(struct flow *f)
 
 void server_stop(struct server *s)
 {
-	each_source(s, stop_source, NULL);
-	each_source(s, end_source, NULL);
+	each_pipeline(s, sources_stop);
+	each_pipeline(s, end_sources);
 	held_end(s->held, false);
 	admin_free(s->admin);
 	rpc_stop(s->rpc);

@@ -3,6 +3,7 @@ import http.client
 import os
 import re
 import shutil
+import socket
 import ssl
 
 import pytest
@@ -79,6 +80,25 @@ def test_sources_come_and_go(weir, fake_es, prefix):
     wait_until(lambda: fake_es.stored_events() >= total, 60, w.log_tail)
     w.stop()
     assert difference(traffic, [d for d in fake_es.documents(f"{prefix}-*").values() if "sender" in d]) == NOTHING
+
+
+def test_port_is_taken(weir, fake_es, prefix):
+    """A source that cannot be started is told, everything else works, and it comes as soon as it can."""
+    w = weir(ELASTICSEARCH, es_url=fake_es.url, prefix=prefix)
+    w.allow("the source cannot be started")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        sources = f"<source>\n @type prometheus\n bind 127.0.0.1\n port {port}\n</source>\n"
+        sources += f"<source>\n @type monitor_agent\n bind 127.0.0.1\n port {port}\n</source>\n"
+        reload(w, ELASTICSEARCH + sources)
+        wait_until(lambda: w.log().count("the source cannot be started") == 2, 10, w.log_tail)
+        with Connection(w.port) as c:
+            acked(c)
+    wait_until(lambda: re.search(rf"listening port.*port={port}", w.log()), 10, w.log_tail)
+    reload(w, ELASTICSEARCH)
+    w.stop()
 
 
 def test_output_is_gone(weir, fake_es, prefix):
