@@ -1,7 +1,7 @@
 """Mutants of the buffer, for mutants.py: each leaves out or turns round one thing that the promises in buffer.h rest on; one of TESTS has to fail
 on it."""
 
-TESTS = ["power_cut", "fault", "crash_point", "damage", "folder", "buffer", "chunk_format", "buffer_folder", "ledger"]
+TESTS = ["power_cut", "fault", "crash_point", "damage", "folder", "buffer", "chunk_format", "buffer_folder", "ledger", "blame"]
 
 # name, file in lib/buffer, [(text, what stands there instead)]
 MUTANTS = [
@@ -250,5 +250,20 @@ MUTANTS = [
         ('\t\t\tv->iov_base = (uint8_t *)v->iov_base + left;\n'
             '\t\t\tv->iov_len -= left;',
             '\t\t\treturn 0;'),
+    ]),
+    ('crash: not noted', 'blame.c', [
+        ('\tssize_t written = write(fd, entry, sizeof entry);', '\tssize_t written = 0;'),
+    ]),
+    ('crash: the first one sets a frame aside', 'blame.c', [
+        ('\tLIMIT = 3,', '\tLIMIT = 1,'),
+    ]),
+    ('crash: its frame is delivered for ever', 'chunk_reader.c', [
+        ('blame_is_over(r->c, item.at)', 'blame_is_over(r->c, 0)'),
+    ]),
+    ('crash: a frame is blamed for what comes after it', 'chunk_reader.c', [
+        ('\t(void)r;\n\tblame_nobody();', '\t(void)r;'),
+    ]),
+    ('crash: any file of that name is believed', 'blame.c', [
+        ('le64_get(p + i + 8) != (at ^ salt) || ', 'salt == 1 || '),
     ]),
 ]

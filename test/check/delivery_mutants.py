@@ -112,4 +112,13 @@ MUTANTS = [
     ("half a message is cut off by the end", "server/forward_session.c", [
         ("\t\t!forward_decoder_is_inside(s->decoder))\n\t\tconn_finish(s->conn, true);", "\t\ttrue)\n\t\tconn_finish(s->conn, true);"),
     ], ["test_end.py::test_half_a_message"]),
+    ("a crash leaves no trace", "server/main.c", [
+        ("\tcrash_guard_start();\n", ""),
+    ], [FAULTS + "test_crash_loop"]),
+    ("a name is looked up once a minute", "lib/elastic/bulk_client.c", [
+        ("CURLOPT_DNS_CACHE_TIMEOUT, 0L", "CURLOPT_DNS_CACHE_TIMEOUT, 60L"),
+    ], ["test_names.py::test_address_changes"]),
+    ("a connection in use lives for ever", "lib/elastic/bulk_client.c", [
+        ("CURLOPT_MAXLIFETIME_CONN, (long)CONNECTION_LIFE_S", "CURLOPT_MAXLIFETIME_CONN, 0L"),
+    ], ["test_names.py::test_old_address_still_answers"]),
 ]

@@ -105,24 +105,26 @@ def load(port, first, count, *options):
 
 
 def slow_disk(c):
-    """Syncs of 1, 50 and 500 ms: one group covers all that wait, so events a second stay, and the loops never block."""
+    """Syncs of 1, 50, 500 and 5,000 ms: one group covers all that wait, so events a second stay, and the loops never block."""
     each, rates, first = 100000 * max(2, c.times(10)), {}, 0
     with FakeES(keep_documents=False) as es:
         refuse_planted(es)
         es.close_listener()
         shim, w = shimmed(c, es)
         w.start()
-        for delay in (1, 50, 500):
+        for delay, count in ((1, each), (50, each), (500, each), (5000, each // 20)):
             shim.sync_delay_us = delay * 1000
-            told = load(w.port, first, each, "--connections", "4", "--window", "64", "--rate", "100000")
-            first += each
+            told = load(w.port, first, count, "--connections", "4", "--window", "64", "--rate", "100000")
+            first += count
             begin = time.monotonic()
             assert w.get("/healthz").status == 200
             answered = time.monotonic() - begin
             rates[delay] = told["acked"] / told["elapsed"]
             c.note(f"{delay} ms: {rates[delay] / 1000:.0f}k events/s, acks within {told['ack_ms_max']:.0f} ms")
             assert answered < 0.5, "the admin endpoint waits for the disk"
+            assert told["ack_ms_max"] < 2 * delay + 1000, "an ack waits for more than the sync that goes on and its own"
         assert rates[50] >= rates[1] / 2, rates
+        shim.sync_delay_us = 0
         es.open_listener()
         wait_until(lambda: is_drained(w), 60 + first / 5000, lambda: f"an empty buffer:\n{w.log_tail()}", 0.5)
         books_balance(w, first)

@@ -72,6 +72,26 @@ def test_no_room_for_dead_letters(weir, fake_es, prefix):
     assert w.metrics().sum("weir_buffer_events_total", plugin_id="es", outcome="dead") == bad
 
 
+def test_progress_cannot_be_written(weir, fake_es, prefix):
+    """How far a chunk has come is not kept: told, delivery goes on, and repetitions after a kill meet their first copies."""
+    fake_es.close_listener()
+    w = weir(ELASTICSEARCH, es_url=fake_es.url, prefix=prefix)
+    send_events(w.port, "app", [{"sender": "s", "seq": seq} for seq in range(100)])
+    folder = os.path.join(w.root, "es/buffer")
+    wait_until(lambda: w.metrics().sum("weir_buffer_queue_chunks", plugin_id="es") == 1, 20, w.log_tail)
+    chunk, = (name for name in os.listdir(folder) if name.endswith(".chunk"))
+    os.mkdir(os.path.join(folder, chunk.replace(".chunk", ".progress.new")))
+    fake_es.fault(faults.items_if(lambda item: item.document["seq"] % 10 == 0, 429, "circuit_breaking_exception", "busy"))
+    fake_es.open_listener()
+    w.wait_log("cannot be saved|could not be saved")
+    wait_until(lambda: fake_es.stored_events() == 90, 20, w.log_tail)
+    w.kill9()
+    fake_es.heal()
+    w.start()
+    stored(fake_es, w, 100)
+    assert fake_es.duplicates() == {}
+
+
 def test_folder_is_taken_away(weir, fake_es, prefix):
     """Nothing is acknowledged that cannot be stored; when the folder is back all goes on."""
     w = weir(ELASTICSEARCH, es_url=fake_es.url, prefix=prefix)
