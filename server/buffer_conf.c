@@ -268,6 +268,21 @@ const struct conf_schema buffer_conf_schema = {
 		"acknowledged event survives a crash and a power cut. `@type memory` is not.",
 };
 
+static void note_unused(void *conf, struct conf_report *r)
+{
+	conf_report_add(r, CONF_NOTE, ((const struct conf_common *)conf)->pos,
+		"<buffer> has no effect: nothing is kept here, events are dealt with at once");
+}
+
+const struct conf_schema buffer_unused_schema = {
+	.name = "buffer",
+	.title = "buffer of an output that keeps nothing",
+	.size = sizeof(struct conf_common),
+	.free_keys = true,
+	.check = note_unused,
+	.help = "Without effect: events are dealt with at once.",
+};
+
 /* ---- chunk keys ----------------------------------------------------------------------------------------------- */
 
 void buffer_keys_parse(const struct buffer_conf *c, struct buffer_keys *k)

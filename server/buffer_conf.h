@@ -33,6 +33,8 @@ struct buffer_conf {
 };
 
 extern const struct conf_schema buffer_conf_schema;
+/* The section in an output that needs none: a note. A struct conf_common. */
+extern const struct conf_schema buffer_unused_schema;
 
 /* The chunk keys: which of tag and time, and record fields, stand in the section's argument. */
 struct buffer_keys {

@@ -183,14 +183,26 @@ static const char *nearest(const char *name)
 	return conf_nearest(name, names);
 }
 
+/* Whether it is one that weir does not have: what to do instead. */
+static bool tell_instead(const char *name)
+{
+	bool told = false;
+	for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+		const char *instead = plugin_instead(kinds[k], name);
+		if (instead)
+			fprintf(stderr, "weir: weir has no %s plugin '%s': %s\n", plugin_kind_name(kinds[k]), name,
+				instead);
+		told |= instead != NULL;
+	}
+	return told;
+}
+
 static void not_found(const char *name)
 {
-	const char *instead = NULL, *near = nearest(name);
-	for (size_t k = 0; k < sizeof kinds / sizeof *kinds && !instead; k++)
-		instead = plugin_instead(kinds[k], name);
-	if (instead)
-		fprintf(stderr, "weir: weir has no plugin '%s': %s\n", name, instead);
-	else if (near)
+	const char *near = nearest(name);
+	if (tell_instead(name))
+		return;
+	if (near)
 		fprintf(stderr, "weir: there is no plugin and no section '%s': did you mean '%s'?\n", name, near);
 	else
 		fprintf(stderr,

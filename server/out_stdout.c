@@ -1,5 +1,6 @@
 /* out_stdout.c: <match> @type stdout: a line for each event on standard output, as fluentd prints it. For looking, not for keeping. */
 #include "batch.h"
+#include "buffer_conf.h"
 #include "event_printer.h"
 #include "format/formatter.h"
 #include "format/inject_values.h"
@@ -10,7 +11,7 @@
 
 struct out_stdout_conf {
 	struct conf_common common;
-	struct conf_list format, inject;
+	struct conf_list format, inject, buffer;
 };
 
 static const struct conf_param params[] = {
@@ -26,6 +27,7 @@ static const struct conf_param params[] = {
 static const struct conf_sub subs[] = {
 	{.schema = &formatter_section_schema, .offset = offsetof(struct out_stdout_conf, format)},
 	{.schema = &inject_values_schema, .offset = offsetof(struct out_stdout_conf, inject)},
+	{.schema = &buffer_unused_schema, .offset = offsetof(struct out_stdout_conf, buffer)},
 	{.schema = NULL},
 };
 

@@ -14,6 +14,17 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Another kind of plugin has that name: what and where it is. NULL if there is none. */
+static const char *other_kind(enum plugin_kind kind, const char *name)
+{
+	static const char *const sections[] = {
+		"an input, in a <source>", "an output, in a <match>", "a filter, in a <filter>"};
+	for (int k = PLUGIN_INPUT; k <= PLUGIN_FILTER; k++)
+		if (k != (int)kind && plugin_find((enum plugin_kind)k, name))
+			return sections[k];
+	return NULL;
+}
+
 static void unknown_plugin(struct builder *b, enum plugin_kind kind, const struct conf_pair *type)
 {
 	const char *names[256];
@@ -23,8 +34,11 @@ static void unknown_plugin(struct builder *b, enum plugin_kind kind, const struc
 		if ((*p)->kind == kind)
 			names[n++] = (*p)->name;
 	names[n] = NULL;
-	const char *near = conf_nearest(type->value, names);
-	if (instead)
+	const char *near = conf_nearest(type->value, names), *other = other_kind(kind, type->value);
+	if (other && !instead)
+		conf_report_add(b->report, CONF_ERROR, type->value_pos, "Unknown %s plugin '%s': it is %s",
+			plugin_kind_name(kind), type->value, other);
+	else if (instead)
 		conf_report_add(b->report, CONF_ERROR, type->value_pos, "weir has no %s plugin '%s': %s",
 			plugin_kind_name(kind), type->value, instead);
 	else if (near)

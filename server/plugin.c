@@ -96,15 +96,26 @@ static const struct {
 	const char *names;
 	const char *instead;
 } missing[] = {
-	{PLUGIN_INPUT, "exec windows_eventlog windows_eventlog2 systemd kafka kafka_group sql mysql_replicator snmp",
+	{PLUGIN_INPUT,
+		"exec windows_eventlog windows_eventlog2 systemd kafka kafka_group sql mysql_replicator snmp s3 sqs "
+		"kinesis redis mqtt amqp rabbitmq beats opentelemetry netflow snmptrap elb_log http_pull heroku_syslog "
+		"dstat "
+		"df ping_message proc_count",
 		"collect with fluent-bit and send to weir over the forward protocol"},
 	{PLUGIN_OUTPUT, "s3 gcs azurestorage azure-storage-append-blob webhdfs",
 		"archive from a fluentd or fluent-bit behind weir, or with the search server's snapshots"},
 	{PLUGIN_OUTPUT,
 		"kafka kafka2 kafka_buffered kinesis_streams kinesis_firehose cloudwatch_logs google_cloud splunk_hec "
 		"datadog newrelic loki gelf "
-		"syslog remote_syslog remote_syslog_tls logzio_buffered sumologic mongo mongo_replset exec exec_filter "
-		"influxdb",
+		"syslog remote_syslog remote_syslog_tls logzio logzio_buffered sumologic mongo mongo_replset exec "
+		"exec_filter "
+		"influxdb influxdb2 tdlog td bigquery bigquery_insert bigquery_load redis redis_store rabbitmq amqp "
+		"mqtt nats "
+		"splunk splunk-http-eventcollector azure-loganalytics papertrail kubernetes_remote_syslog coralogix "
+		"logdna "
+		"loggly scalyr opentelemetry kinesis_streams_aggregated mysql_bulk sql zabbix vmware_loginsight "
+		"graphite "
+		"statsd dogstatsd slack mail norikra",
 		"weir delivers to Elasticsearch and OpenSearch; keep a fluent-bit for that destination"},
 	{PLUGIN_INPUT, "secure_forward", "use @type forward with <transport tls> and <security>"},
 	{PLUGIN_OUTPUT, "secure_forward", "use @type forward with `transport tls` and <security>"},
@@ -119,6 +130,14 @@ static const struct {
 	{PLUGIN_FILTER, "sampling sampling_filter", "sample where events are made, or take some out with grep"},
 	{PLUGIN_FILTER, "kubernetes_sumologic systemd_entry rename_key anonymizer",
 		"use record_transformer or record_modifier, or an ingest pipeline of the search server"},
+	{PLUGIN_OUTPUT, "aws-elasticsearch-service",
+		"use @type opensearch with a user of the domain and its password, or a signing proxy in between"},
+	{PLUGIN_OUTPUT, "suppress copy_ex bufferize",
+		"use copy (its <store ignore_error>); every output that delivers has a buffer of its own"},
+	{PLUGIN_FILTER, "record_map jq_transformer jq typecast masking string_scrub json_transform mutate",
+		"use record_transformer or record_modifier, or an ingest pipeline of the search server"},
+	{PLUGIN_FILTER, "docker_metadata ec2_metadata enhance_k8s_metadata prometheus_format",
+		"let the sender add it: an aggregator does not see where the event comes from"},
 	{PLUGIN_OUTPUT, "forest", "give each tag a <match> of its own; index names may hold ${tag}"},
 	{PLUGIN_OUTPUT, "record_reformer record_modifier",
 		"set fields with a record_transformer filter, and the tag with rewrite_tag_filter"},

@@ -273,8 +273,9 @@ static void take_value(struct maker *m, const struct conf_param *p, const struct
 	const char *why = NULL;
 	char text[120];
 	if (!set_text(p, pair->value, pair->value_len, m->rules->strict_value, &v, &why)) {
-		conf_report_add(m->report, CONF_ERROR, pair->value_pos, "%s: %s", pair->name,
-			p->secret ? "this is not a possible value" : why);
+		conf_report_add(m->report, CONF_ERROR, pair->value_pos, "%s: %s%s", pair->name,
+			p->secret ? "this is not a possible value" : why,
+			pair->from_code && !pair->value_len ? "; is the variable set that it comes from?" : "");
 		return;
 	}
 	if (why)

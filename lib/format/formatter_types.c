@@ -164,7 +164,8 @@ static const struct conf_schema stdout_schema = {
 	.title = "stdout formatter",
 	.size = sizeof(struct formatter_conf),
 	.params = stdout_params,
-	.free_keys = true,
+	.free_keys = true, /* of the formatter within, and of what it stands in */
+	.free_sections = true,
 	.help = "Time, tag and the record in another form.",
 };
 

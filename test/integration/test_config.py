@@ -220,7 +220,7 @@ def test_wrong_configurations():
 
 COMMANDS = [
     (["help", "forwrad"], 1, "there is no plugin and no section 'forwrad': did you mean 'forward'?"),
-    (["help", "s3"], 1, "weir has no plugin 's3': archive from"),
+    (["help", "s3"], 1, "weir has no output plugin 's3': archive from"),
     (["help", "zzz"], 1, "there is no plugin and no section 'zzz': `weir plugins` lists"),
     (["help", "null", "x"], 1, "no such verb or argument: x"),
     (["plugins", "--all"], 1, "weir: unknown option --all ("),
