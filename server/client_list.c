@@ -9,16 +9,20 @@
 struct client_conf {
 	struct conf_common common;
 	char *host, *network;
+	struct listen_limits_conf limits;
 };
 
 struct security_conf {
 	struct conf_common common;
 	struct conf_list clients;
+	struct listen_limits_conf limits;
 };
 
 struct client_list {
-	size_t n;
-	struct forward_client v[];
+	struct forward_security security; /* only its clients count here */
+	struct forward_client *clients;
+	struct client_limits *limits; /* of each */
+	struct client_limits everybody;
 };
 
 static const struct conf_param client_params[] = {
@@ -30,6 +34,7 @@ static const struct conf_param client_params[] = {
 		.type = CONF_STRING,
 		.offset = offsetof(struct client_conf, network),
 		.help = "A network of clients: 10.0.0.0/8, fd00::/8."},
+	LISTEN_LIMITS(struct client_conf, "Default: as <security> says."),
 	{.name = NULL},
 };
 
@@ -53,16 +58,34 @@ static const struct conf_schema client_schema = {
 };
 
 static const struct conf_sub subs[] = {
-	{.schema = &client_schema, .offset = offsetof(struct security_conf, clients), .required = true, .multi = true},
+	{.schema = &client_schema, .offset = offsetof(struct security_conf, clients), .multi = true},
 	{.schema = NULL},
 };
+
+static const struct conf_param params[] = {
+	LISTEN_LIMITS(struct security_conf, "Default: any number."),
+	{.name = NULL},
+};
+
+/* fluentd wants a <client>; where there are limits, it may be missing. */
+static void check(void *conf, struct conf_report *r)
+{
+	const struct security_conf *c = conf;
+	if (!c->clients.n && c->limits.connections == CONF_NIL_INT && c->limits.events_per_s == CONF_NIL_INT &&
+		c->limits.bytes_per_s == CONF_NIL_INT)
+		conf_report_add(r, CONF_ERROR, c->common.pos, "'<client>' sections are required in <security>");
+}
 
 const struct conf_schema client_list_schema = {
 	.name = "security",
 	.title = "security of an input",
 	.size = sizeof(struct security_conf),
+	.params = params,
 	.subs = subs,
-	.help = "Only peers that a <client> fits are let in.",
+	.check = check,
+	.help = "Who is let in, and how much of each is taken. With <client> sections, only peers that one of them "
+		"fits; the first one "
+		"counts.",
 };
 
 static bool resolve(const struct client_conf *c, struct forward_client *out, struct conf_report *r)
@@ -88,45 +111,54 @@ static bool resolve(const struct client_conf *c, struct forward_client *out, str
 	return true;
 }
 
+struct client_limits client_limits_of(const struct listen_limits_conf *c, const struct client_limits *otherwise)
+{
+	struct client_limits l = *otherwise;
+	if (c->connections != CONF_NIL_INT)
+		l.connections = (unsigned)c->connections;
+	if (c->events_per_s != CONF_NIL_INT)
+		l.events_per_s = (uint64_t)c->events_per_s;
+	if (c->bytes_per_s != CONF_NIL_INT)
+		l.bytes_per_s = (uint64_t)c->bytes_per_s;
+	return l;
+}
+
 struct client_list *client_list_new(const void *security, struct conf_report *report)
 {
+	static const struct client_limits none;
 	const struct security_conf *c = security;
-	struct client_list *l = mem_zalloc(sizeof *l + c->clients.n * sizeof l->v[0]);
+	struct client_list *l = mem_zalloc(sizeof *l);
 	bool ok = true;
-	for (; l->n < c->clients.n; l->n++)
-		ok &= resolve(c->clients.v[l->n], &l->v[l->n], report);
+	l->everybody = client_limits_of(&c->limits, &none);
+	l->clients = mem_array(c->clients.n, sizeof *l->clients);
+	l->limits = mem_array(c->clients.n, sizeof *l->limits);
+	for (size_t i = 0; i < c->clients.n; i++) {
+		const struct client_conf *client = c->clients.v[i];
+		l->clients[i] = (struct forward_client){0};
+		l->limits[i] = client_limits_of(&client->limits, &l->everybody);
+		ok &= resolve(client, &l->clients[i], report);
+	}
+	l->security.clients = l->clients;
+	l->security.client_count = c->clients.n;
 	if (ok)
 		return l;
-	mem_free(l);
+	client_list_free(l);
 	return NULL;
 }
 
 void client_list_free(struct client_list *l)
 {
+	if (!l)
+		return;
+	mem_free(l->clients);
+	mem_free(l->limits);
 	mem_free(l);
 }
 
-static const uint8_t *address(const struct sockaddr_storage *a)
+const struct client_limits *client_list_find(const struct client_list *l, const struct peer *p)
 {
-	return a->ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)a)->sin6_addr.s6_addr
-					: (const uint8_t *)&((const struct sockaddr_in *)a)->sin_addr;
-}
-
-static bool same_prefix(const uint8_t *a, const uint8_t *b, unsigned bits)
-{
-	unsigned whole = bits / 8, rest = bits % 8;
-	return memcmp(a, b, whole) == 0 && (!rest || (a[whole] ^ b[whole]) >> (8 - rest) == 0);
-}
-
-bool client_list_has(const struct client_list *l, const struct peer *p)
-{
-	struct forward_client peer = {0};
-	/* Its text, so that an IPv4 address that came mapped into IPv6 is one. */
-	if (!forward_client_parse(p->ip, &peer))
-		return false;
-	for (size_t i = 0; i < l->n; i++)
-		if (l->v[i].net.ss_family == peer.net.ss_family &&
-			same_prefix(address(&l->v[i].net), address(&peer.net), l->v[i].prefix))
-			return true;
-	return false;
+	if (!l->security.client_count)
+		return &l->everybody;
+	const struct forward_client *c = forward_find_client(&l->security, &p->sa, NULL, NULL);
+	return c ? &l->limits[c - l->clients] : NULL;
 }

@@ -1,8 +1,9 @@
-/* client_list.h: the <security> section of an input whose peers are let in by their addresses alone (tcp). */
+/* client_list.h: the <security> section of an input whose peers are told apart by their addresses alone (http, syslog, tcp): who is let in, and how much each may do. */
 #ifndef WEIR_CLIENT_LIST_H
 #define WEIR_CLIENT_LIST_H
 
-#include "conf/conf_schema.h"
+#include "clients.h"
+#include "listen_params.h"
 #include "peer.h"
 
 struct client_list;
@@ -14,7 +15,10 @@ extern const struct conf_schema client_list_schema;
 struct client_list *client_list_new(const void *security, struct conf_report *report);
 void client_list_free(struct client_list *l); /* NULL is allowed */
 
-/* Any thread. */
-bool client_list_has(const struct client_list *l, const struct peer *p);
+/* What this peer may do; NULL: it is not let in. Any thread. */
+const struct client_limits *client_list_find(const struct client_list *l, const struct peer *p);
+
+/* From LISTEN_LIMITS; what is not given is as in `otherwise`. */
+struct client_limits client_limits_of(const struct listen_limits_conf *c, const struct client_limits *otherwise);
 
 #endif

@@ -378,15 +378,11 @@ void conn_set_limits(struct conn *c, const struct client_limits *limits)
 		conn_resume_by(c, PAUSE_RATE);
 }
 
-void conn_sent_events(struct conn *c, uint64_t n)
+void conn_sent_events(struct conn *c, uint64_t messages, uint64_t events)
 {
+	sender_add_events(c->sender, messages, events);
 	if (c->limits)
-		client_sent_events(c->client, n, c->limits->events_per_s, clock_mono_ns());
-}
-
-struct sender *conn_sender(struct conn *c)
-{
-	return c->sender;
+		client_sent_events(c->client, events, c->limits->events_per_s, clock_mono_ns());
 }
 
 void *conn_session(struct conn *c)

@@ -71,18 +71,14 @@ struct worker *conn_worker(struct conn *c);
 /* Whether the peer's certificate has such a name (a DNS name, URI or mail address, or the CN); `*` in the pattern stands for anything. After on_ready. */
 bool conn_has_cert_name(const struct conn *c, const char *pattern);
 
-/* Who counts what the peer sends (senders.h); bytes are counted already. NULL = nobody. */
-struct sender;
-struct sender *conn_sender(struct conn *c);
-
 /* Whose it is (taken: it leaves with the connection) and how fast that one may send: it is read no further while it was faster. The limits must outlive it. */
 struct client;
 struct client_limits;
 void conn_set_client(struct conn *c, struct client *client, const struct client_limits *limits);
 /* Other limits, or none (NULL): it is at its end. */
 void conn_set_limits(struct conn *c, const struct client_limits *limits);
-/* So many events of it were taken. */
-void conn_sent_events(struct conn *c, uint64_t n);
+/* So many of it have come: for senders.h, and for its limits. Bytes are counted already. */
+void conn_sent_events(struct conn *c, uint64_t messages, uint64_t events);
 
 /* Stops and goes on reading. While paused no callback but on_deadline comes. Going on gives bytes that are there already again. */
 void conn_pause(struct conn *c);

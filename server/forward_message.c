@@ -2,7 +2,6 @@
 #include "base/mem.h"
 #include "forward_session_impl.h"
 #include "inject.h"
-#include "senders.h"
 
 #include <string.h>
 
@@ -112,8 +111,7 @@ static void take_events(struct session *s, const struct forward_msg *m, struct a
 	counter_add(source->n.messages, 1);
 	counter_add(source->n.events, m->count + s->bad_count);
 	counter_add(source->n.bytes, m->raw.n);
-	sender_add_events(conn_sender(s->conn), 1, m->count + s->bad_count);
-	conn_sent_events(s->conn, m->count + s->bad_count);
+	conn_sent_events(s->conn, 1, m->count + s->bad_count);
 	if (m->markers)
 		counter_add(source->n.markers, m->markers);
 	store_events(s, m, renamed(s, m->tag, &name), a ? &a->txn : NULL);

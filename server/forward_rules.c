@@ -1,6 +1,7 @@
 #include "forward_rules.h"
 
 #include "base/mem.h"
+#include "client_list.h"
 #include "record/tag_match.h"
 
 #include <netdb.h>
@@ -61,20 +62,6 @@ static struct tag_match *compile(const void *section, const char *tags, struct c
 	return m;
 }
 
-static uint64_t or_else(int64_t n, uint64_t otherwise)
-{
-	return n == CONF_NIL_INT ? otherwise : (uint64_t)n;
-}
-
-static struct client_limits limits_of(const struct listen_limits_conf *c, const struct client_limits *otherwise)
-{
-	return (struct client_limits){
-		.connections = (unsigned)or_else(c->connections, otherwise->connections),
-		.events_per_s = or_else(c->events_per_s, otherwise->events_per_s),
-		.bytes_per_s = or_else(c->bytes_per_s, otherwise->bytes_per_s),
-	};
-}
-
 static void add_user(struct forward_rules *r, const struct forward_user_conf *c, struct conf_report *report)
 {
 	size_t i = r->security.user_count++;
@@ -92,7 +79,7 @@ static void add_client(struct forward_rules *r, const struct forward_client_conf
 	client->shared_key = c->shared_key;
 	client->users = (const char *const *)c->users.v;
 	r->of_clients[i] = (struct rule){
-		.limits = limits_of(&c->limits, &r->everybody.limits),
+		.limits = client_limits_of(&c->limits, &r->everybody.limits),
 		.tags = compile(c, c->allowed_tags, report),
 		.own_tags = c->allowed_tags != NULL,
 	};
@@ -107,7 +94,7 @@ struct forward_rules *forward_rules_new(const struct forward_security_conf *c, s
 	r->of_users = mem_array(c->users.n, sizeof(struct tag_match *));
 	r->clients = mem_array(c->clients.n, sizeof *r->clients);
 	r->of_clients = mem_array(c->clients.n, sizeof *r->of_clients);
-	r->everybody.limits = limits_of(&c->limits, &none);
+	r->everybody.limits = client_limits_of(&c->limits, &none);
 	r->everybody.tags = compile(c, c->allowed_tags, report);
 	r->security = (struct forward_security){
 		.self_hostname = c->self_hostname,

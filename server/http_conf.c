@@ -1,5 +1,6 @@
 #include "http_conf.h"
 
+#include "client_list.h"
 #include "listen_params.h"
 #include "parse/parser.h"
 #include "parse/time_reader.h"
@@ -147,6 +148,7 @@ static const struct conf_param params[] = {
 
 static const struct conf_sub subs[] = {
 	{.schema = &parser_section_schema, AT(parse)},
+	{.schema = &client_list_schema, AT(security)},
 	{.schema = &transport_conf_schema, AT(transport)},
 	{.schema = NULL},
 };

@@ -12,7 +12,7 @@ struct http_conf {
 	bool add_http_headers, add_remote_addr, add_query_params, respond_with_empty_img, use_204_response;
 	bool dump_error_log, cors_allow_credentials;
 	struct conf_array cors_allow_origins;
-	struct conf_list parse, transport;
+	struct conf_list parse, security, transport;
 };
 
 /* <parse> without @type, or with @type in_http: how the time of a record is read. */

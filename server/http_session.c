@@ -432,6 +432,11 @@ const struct peer *http_session_peer(const struct http_session *s)
 	return conn_peer(s->conn);
 }
 
+void http_session_sent_events(struct http_session *s, uint64_t events)
+{
+	conn_sent_events(s->conn, 1, events);
+}
+
 void **http_session_own(struct http_session *s)
 {
 	return &s->own;

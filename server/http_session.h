@@ -58,6 +58,9 @@ struct http_answer {
 };
 void http_session_reply(struct http_session *s, const struct http_answer *a);
 
+/* The request that is being handled has so many events (conn_sent_events). */
+void http_session_sent_events(struct http_session *s, uint64_t events);
+
 /* While an answer is owed: `hurry` is called after so long (0: never). */
 void http_session_patience(struct http_session *s, int64_t ns);
 

@@ -293,6 +293,7 @@ static void take_events(struct http_session *s, const struct http_request *r, st
 		reply_bad(s, 400, "400 Bad Request", "the path is too long for a tag", 0, x->headers);
 	else {
 		count(h, &e, body.n + (probe ? r->query.n : 0));
+		http_session_sent_events(s, e.count + e.bad_count);
 		if (!e.count)
 			reply_good(s, x->headers);
 		else if (probe)
@@ -365,6 +366,7 @@ static void make_server(struct in_http *h, struct builder *b)
 		.backlog = c->backlog == CONF_NIL_INT ? 0 : (int)c->backlog,
 		.max_connections = (unsigned)c->max_connections,
 		.transport = c->transport.n ? c->transport.v[0] : NULL,
+		.security = c->security.n ? c->security.v[0] : NULL,
 		.limits =
 			{
 				.out_max = 16384,

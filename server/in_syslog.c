@@ -2,6 +2,7 @@
  * in_syslog.c: <source> @type syslog: RFC 3164 and RFC 5424 over UDP, TCP and TLS. The tag is TAG.FACILITY.SEVERITY, as the message's priority says.
  */
 #include "base/mem.h"
+#include "client_list.h"
 #include "listen_params.h"
 #include "pipeline.h"
 #include "record/msgpack_scan.h"
@@ -24,7 +25,7 @@ struct in_syslog_conf {
 	int protocol_type, frame_type;
 	bool include_source_host, emit_unmatched_lines, resolve_hostname, send_keepalive_packet;
 	struct conf_bytes delimiter;
-	struct conf_list parse, transport;
+	struct conf_list parse, security, transport;
 };
 
 #define AT(field) .offset = offsetof(struct in_syslog_conf, field)
@@ -111,6 +112,7 @@ static const struct conf_param params[] = {
 
 static const struct conf_sub subs[] = {
 	{.schema = &parser_section_schema, AT(parse)},
+	{.schema = &client_list_schema, AT(security)},
 	{.schema = &transport_conf_schema, AT(transport)},
 	{.schema = NULL},
 };
@@ -148,6 +150,9 @@ static void check(void *conf, struct conf_report *r)
 	if (c->send_keepalive_packet && protocol_of(c) == PROTOCOL_UDP)
 		conf_report_add(r, CONF_ERROR, conf_where(c, "send_keepalive_packet"),
 			"send_keepalive_packet is available for tcp/tls");
+	if (c->security.n && protocol_of(c) == PROTOCOL_UDP)
+		conf_report_add(r, CONF_ERROR, ((const struct conf_common *)c->security.v[0])->pos,
+			"<security> is available for tcp/tls: over UDP anybody can write any address");
 }
 
 static const struct conf_schema schema = {
@@ -383,6 +388,7 @@ static void make_stream(struct in_syslog *s, struct builder *b)
 		.backlog = c->backlog == CONF_NIL_INT ? 0 : (int)c->backlog,
 		.max_connections = (unsigned)c->max_connections,
 		.transport = transport_of(c),
+		.security = c->security.n ? c->security.v[0] : NULL,
 		.limits = {.out_max = 4096, .linger_ns = LINGER_NS, .keepalive = c->send_keepalive_packet},
 	};
 	hooks.arg = &s->sessions;

@@ -83,22 +83,7 @@ static const struct conf_schema schema = {
 struct in_tcp {
 	struct text_source source;
 	struct text_sessions sessions;
-	struct client_list *clients; /* NULL = everybody */
-	struct log_limit log_denied;
 };
-
-static bool admit(void *arg, const struct peer *peer)
-{
-	struct text_sessions *sessions = arg;
-	struct in_tcp *t = (struct in_tcp *)((char *)sessions - offsetof(struct in_tcp, sessions));
-	uint64_t held;
-	if (!t->clients || client_list_has(t->clients, peer))
-		return true;
-	if (log_allowed(&t->log_denied, 10 * NS_PER_S, &held))
-		log_warn(t->source.source->id, "anonymous client denied: no <client> of <security> fits its address",
-			LOG_S("peer", peer->text), LOG_U("held_back", held));
-	return false;
-}
 
 static void destroy(void *self)
 {
@@ -107,7 +92,6 @@ static void destroy(void *self)
 		return;
 	stream_server_free(t->sessions.server);
 	text_source_free(&t->source);
-	client_list_free(t->clients);
 	mem_free(t);
 }
 
@@ -122,9 +106,9 @@ static void make_server(struct in_tcp *t, const struct in_tcp_conf *c, struct bu
 		.backlog = c->backlog == CONF_NIL_INT ? 0 : (int)c->backlog,
 		.max_connections = (unsigned)c->max_connections,
 		.transport = c->transport.n ? c->transport.v[0] : NULL,
+		.security = c->security.n ? c->security.v[0] : NULL,
 		.limits = {.out_max = 4096, .linger_ns = LINGER_NS, .keepalive = c->send_keepalive_packet},
 	};
-	hooks.admit = admit;
 	hooks.arg = &t->sessions;
 	t->sessions.source = &t->source;
 	t->sessions.delimiter = span_of(c->delimiter.p, c->delimiter.n);
@@ -145,8 +129,6 @@ static void *create(struct source *s, struct builder *b)
 	t->source.resolve = c->source_hostname_key != NULL;
 	t->source.max_text = c->message_length_limit == CONF_NIL_INT ? TEXT_MAX : (size_t)c->message_length_limit;
 	t->source.take = text_take_plain;
-	if (c->security.n)
-		t->clients = client_list_new(c->security.v[0], report);
 	make_server(t, c, b);
 	if (report->errors == errors)
 		return t;

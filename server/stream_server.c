@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "client_list.h"
 #include "ingest.h"
 #include "listener.h"
 #include "server.h"
@@ -20,9 +21,10 @@ struct stream_server {
 	struct conn_group *groups[INGEST_MAX_WORKERS]; /* each touched by its worker only */
 	_Atomic unsigned connections;
 	struct counter *accepted, *refused;
-	struct server_tls *tls; /* NULL = plain */
+	struct server_tls *tls;	  /* NULL = plain */
+	struct client_list *list; /* NULL = everybody is let in */
 	struct clients *clients;
-	struct log_limit log_full, log_client_full;
+	struct log_limit log_full, log_client_full, log_denied;
 	int64_t drain_until_ns;
 };
 
@@ -50,6 +52,8 @@ struct stream_server *stream_server_new(
 	s->accepted = make_counter(s, m, "accepted", "Connections taken.");
 	s->refused = make_counter(
 		s, m, "refused", "Connections over max_connections, or from peers that are not let in.");
+	if (c->security)
+		s->list = client_list_new(c->security, report);
 	s->clients = clients_new();
 	s->tls = server_tls_new(c->id, t, m, report);
 	return s;
@@ -61,17 +65,37 @@ void stream_server_free(struct stream_server *s)
 		return;
 	server_tls_free(s->tls);
 	clients_free(s->clients);
+	client_list_free(s->list);
 	mem_free(s);
+}
+
+/* NULL = none. */
+static const struct client_limits *limits_of(const struct stream_server *s, const struct peer *peer)
+{
+	if (s->hooks.limits)
+		return s->hooks.limits(s->hooks.arg, peer);
+	return s->list ? client_list_find(s->list, peer) : NULL;
+}
+
+static bool is_let_in(struct stream_server *s, const struct peer *peer)
+{
+	uint64_t held;
+	if (!s->list || client_list_find(s->list, peer))
+		return true;
+	counter_add(s->refused, 1);
+	if (log_allowed(&s->log_denied, 10 * NS_PER_S, &held))
+		log_warn(s->conf.id, "anonymous client denied: no <client> of <security> fits its address",
+			LOG_S("peer", peer->text), LOG_U("held_back", held));
+	return false;
 }
 
 /* Counts it among its client's. */
 static bool enter(struct stream_server *s, const struct peer *peer)
 {
 	uint64_t held;
-	if (!s->hooks.limits)
-		return true;
-	unsigned most = s->hooks.limits(s->hooks.arg, peer)->connections;
-	if (clients_enter(s->clients, peer->ip, most))
+	const struct client_limits *limits = limits_of(s, peer);
+	unsigned most = limits ? limits->connections : 0;
+	if (!limits || clients_enter(s->clients, peer->ip, most))
 		return true;
 	counter_add(s->refused, 1);
 	if (log_allowed(&s->log_client_full, 10 * NS_PER_S, &held))
@@ -84,10 +108,8 @@ static bool admit(void *arg, const struct peer *peer)
 {
 	struct stream_server *s = arg;
 	uint64_t held;
-	if (s->hooks.admit && !s->hooks.admit(s->hooks.arg, peer)) {
-		counter_add(s->refused, 1);
+	if (!is_let_in(s, peer))
 		return false;
-	}
 	if (atomic_load(&s->connections) < s->conf.max_connections) {
 		if (!enter(s, peer))
 			return false;
@@ -109,7 +131,8 @@ static void adopt(void *arg, struct worker *w, int fd, const struct peer *peer)
 	struct conn_group **g = &s->groups[worker_index(w)];
 	if (!*g)
 		*g = conn_group_new(w, s->hooks.ops, &s->conf.limits, s->conf.id);
-	struct client *client = s->hooks.limits ? clients_find(s->clients, peer->ip) : NULL;
+	const struct client_limits *limits = limits_of(s, peer);
+	struct client *client = limits ? clients_find(s->clients, peer->ip) : NULL;
 	void *session = s->hooks.session_new(s->hooks.arg, w);
 	struct conn *c = conn_new(*g, fd, peer, server_tls_context(s->tls), session);
 	if (!c) {
@@ -117,7 +140,7 @@ static void adopt(void *arg, struct worker *w, int fd, const struct peer *peer)
 		return;
 	}
 	if (client)
-		conn_set_client(c, client, s->hooks.limits(s->hooks.arg, peer));
+		conn_set_client(c, client, limits);
 	s->hooks.session_begin(session, c);
 }
 

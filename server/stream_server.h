@@ -15,9 +15,7 @@ struct stream_server;
 
 struct stream_hooks {
 	const struct conn_ops *ops; /* on_free ends with stream_server_left */
-	/* In the main thread: whether this peer is served at all. NULL: everybody is. */
-	bool (*admit)(void *arg, const struct peer *peer);
-	/* In the main or a worker's thread: what the clients at this address may do. NULL: nobody is limited. */
+	/* In the main or a worker's thread: what the clients at this address may do. NULL: as `security` says. */
 	const struct client_limits *(*limits)(void *arg, const struct peer *peer);
 	/* In the worker's thread: a session for a new connection. */
 	void *(*session_new)(void *arg, struct worker *w);
@@ -39,10 +37,11 @@ struct stream_conf {
 	int backlog; /* <= 0: the default */
 	unsigned max_connections;
 	const struct transport_conf *transport; /* NULL = plain TCP */
+	const void *security;			/* client_list.h's section; NULL = everybody is let in */
 	struct conn_limits limits;		/* `transport` says linger_s and receive_buffer */
 };
 
-/* Opens nothing yet. What `c` points to must outlive it. What is wrong with the files of TLS is added to `report`. */
+/* Opens nothing yet. What `c` points to must outlive it. What is wrong with the files of TLS or with clients' names is added to `report`. */
 struct stream_server *stream_server_new(
 	const struct stream_conf *c, const struct stream_hooks *hooks, struct metrics *m, struct conf_report *report);
 void stream_server_free(struct stream_server *s); /* NULL is allowed */

@@ -147,6 +147,7 @@ static size_t on_bytes(struct conn *c, const uint8_t *p, size_t n, size_t *want)
 	size_t used = take_texts(s, &turn, p, n, want);
 	if (!feed_close(&s->feed))
 		conn_pause(c);
+	conn_sent_events(c, turn.events, turn.events);
 	if (s->broken) {
 		conn_finish(c, false);
 		return n;

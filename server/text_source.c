@@ -79,6 +79,7 @@ void text_emit(struct text_turn *turn, struct span tag, struct event_time time, 
 	struct buf *entry = &turn->room->entry;
 	uint64_t held;
 	buf_clear(entry);
+	turn->events++;
 	counter_add(turn->source->source->n.events, 1);
 	if (entry_put(entry, time, record, added, without)) {
 		ingest_events(turn->in, tag, (struct span){0}, buf_span(entry), 1);
@@ -97,6 +98,7 @@ void text_unmatched(struct text_turn *turn, struct span tag, struct span text, c
 {
 	struct source *s = turn->source->source;
 	uint64_t held;
+	turn->events++;
 	counter_add(s->n.events, 1);
 	counter_add(s->n.skipped, 1);
 	ingest_dead(turn->in, tag, text, 1, "pattern_not_matched", NULL);

@@ -44,6 +44,7 @@ struct text_turn {
 	struct text_room *room;
 	struct ingest *in;
 	struct event_time now;
+	uint32_t events;	      /* that it was so far */
 	const char *peer, *ip, *name; /* for the log; for records, `name` NULL = not looked up */
 };
 

@@ -1,9 +1,14 @@
 """What one sender may do: connections, events and bytes a second, tags. Whoever is over a limit waits or is refused; the others notice nothing."""
+import http.client
+import json
+import socket
 import threading
 import time
 
 from harness.forward import Connection, chunk_id, encode, event_time
+from harness.ports import free_port
 from harness.waiting import wait_until
+from harness.weir import SYSTEM
 from test_inputs_forward import SECURITY, acked, closed, found, message, pki, run, shake, tls  # noqa: F401 (pki and run are fixtures)
 
 OTHER = "127.0.0.2"
@@ -141,3 +146,61 @@ def test_tags_by_certificate(run, pki):  # noqa: F811
         assert closed(c.sock)
     w.wait_log("a sender was refused.*denied")
     assert len(found(w, 1)) == 1
+
+
+# ---- other inputs ----------------------------------------------------------------------------------------------------------
+
+OTHERS = SYSTEM + "".join(f"""
+<source>
+  @type {name}
+  @id {name}
+  bind 127.0.0.1
+  port {{{{{name}}}}}
+  {rest}
+  <security>
+    max_events_per_second 200
+    <client>
+      host 127.0.0.1
+      max_connections_per_client 1
+    </client>
+  </security>
+</source>""" for name, rest in [("tcp", "tag tcp\n <parse>\n @type none\n </parse>"), ("http", ""),
+                               ("syslog", "tag syslog\n <transport tcp>\n </transport>")]) + """
+<match **>
+  @type null
+  @id out
+</match>
+"""
+
+
+def test_other_inputs(weir):
+    """Their clients are told apart by address: 600 events at 200 a second, one connection for each, nobody else."""
+    ports = {name: free_port() for name in ("tcp", "http", "syslog")}
+    w = weir(OTHERS, **ports)
+
+    def taken():
+        m = w.metrics()
+        return [m.sum("weir_source_events_total", plugin_id=name) for name in ports]
+    began = time.monotonic()
+    socks = {name: socket.create_connection(("127.0.0.1", port), 20) for name, port in ports.items()}
+    socks["tcp"].sendall(b"a line\n" * 300)
+    socks["syslog"].sendall(b"<6>Sep 10 00:00:00 localhost logger: hello\n" * 300)
+    web = http.client.HTTPConnection("127.0.0.1", ports["http"], timeout=20)
+    web.sock = socks["http"]
+    for _ in range(2):
+        web.request("POST", "/web", json.dumps([{"k": "v"}] * 300), {"Content-Type": "application/json"})
+        answer = web.getresponse()
+        answer.read()
+        assert answer.status == 200
+    for name in ("tcp", "syslog"):
+        socks[name].sendall(b"<6>Sep 10 00:00:00 localhost logger: hello\n" * 300)
+    for port in ports.values():
+        assert closed(socket.create_connection(("127.0.0.1", port), 20))
+        assert closed(socket.create_connection(("127.0.0.1", port), 20, (OTHER, 0)))
+    wait_until(lambda: taken() == [600] * 3, 30, lambda: str(taken()))
+    web.request("GET", "/")
+    assert web.getresponse().read() is not None
+    assert time.monotonic() - began > 1.8, "600 events, the first 200 at once, and the next one waits for the rest"
+    w.wait_log("anonymous client denied")
+    for s in socks.values():
+        s.close()
