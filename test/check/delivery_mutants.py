@@ -106,7 +106,7 @@ MUTANTS = [
         ("leaving at once; what is not delivered stays on disk\");\n\t\ts->phase = PHASE_END;\n\t\tevent_base_loopbreak(s->base);",
          "leaving at once; what is not delivered stays on disk\");"),
     ], ["test_end.py::test_end_of_patience[True]"]),
-    ("the end does not wait for the buffers", "server/server.c", [
+    ("the end does not wait for the buffers", "server/server_end.c", [
         ("\tif (clock_mono_ns() >= s->phase_until_ns)\n\t\treturn true;", "\tif (clock_mono_ns() >= 0)\n\t\treturn true;"),
     ], ["test_end.py::test_flushed_before_the_end"]),
     ("half a message is cut off by the end", "server/forward_session.c", [

@@ -73,12 +73,12 @@ def test_newcomers_are_not_reset(weir, fake_es, prefix):
 def test_half_a_message(weir, fake_es, prefix):
     """What a sender is in the middle of is taken to its end and acknowledged, then comes the FIN."""
     w = weir(ELASTICSEARCH, es_url=fake_es.url, prefix=prefix)
-    with Connection(w.port) as c:
+    with Connection(w.port) as c, Connection(w.port) as idle:
         (one, whole), (two, half) = message(0), message(3)
         c.send(whole + half[:len(half) // 2])
         assert c.ack() == one
         w.process.signal(signal.SIGTERM)
-        w.wait_log("no new connections")
+        assert idle.sock.recv(1) == b"", "the end has come to who is idle"
         c.send(half[len(half) // 2:])
         assert c.ack() == two
         assert c.sock.recv(1) == b""
