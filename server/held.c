@@ -3,53 +3,16 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/map.h"
 #include "base/mem.h"
-#include "feed.h"
+#include "held_impl.h"
 #include "ingest.h"
 #include "repeats.h"
 
 #include <glob.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#define LEFT_HEAD  4
-#define LEFT_LEN   (FRAME_KEY_LEN + 4)
-#define WAITS_HEAD (4 + 8 + 4)
-#define INFO_MAX   1024
-#define KEEP_NS	   (10 * 60 * NS_PER_S) /* a full chunk is left alone for so long, */
-#define KEEP_BYTES (8u << 20)		/* or until the journal has so many bytes */
-#define COMPLETE   'c'
-#define PART	   'p'
-#define AGAIN_NS   (10 * NS_PER_S) /* until a chunk that could not be tidied up is tried again */
-
-struct held {
-	struct buffer *buffer;
-	struct ingest_hub *hub;
-	struct metrics *metrics;
-	struct holder *const *holders;
-	size_t holder_count;
-	_Atomic uint64_t number;
-	/* what a message tells: in one thread at a time */
-	pthread_mutex_t tell_lock;
-	_Atomic(struct txn *) telling; /* its txn; NULL = none */
-	struct frame *told, **told_end;
-	struct map *found; /* what waited at start: @id, key, place to struct found */
-	/* in the worker's thread */
-	struct worker *worker;
-	struct worker_tick *tick;
-	struct feed feed;
-	/* replay: all that was given to holders at start */
-	struct txn replay;
-	atomic_bool replayed;
-	/* tidying up */
-	pthread_t thread;
-	bool thread_runs;
-	pthread_mutex_t tidy_lock; /* over each append of the thread; of `ended` */
-	bool ended;
-};
+#define INFO_MAX 1024
 
 /* An event that waited when weir ended. */
 struct found {
@@ -60,40 +23,11 @@ struct found {
 
 /* ---- frames --------------------------------------------------------------------------------------------------------- */
 
-void held_begin(struct buf *entries)
-{
-	uint8_t none[LEFT_HEAD] = {0};
-	buf_clear(entries);
-	buf_put(entries, none, sizeof none);
-}
-
-void held_put_left(struct buf *entries, const uint8_t key[FRAME_KEY_LEN], uint32_t index)
-{
-	uint8_t left[LEFT_LEN];
-	memcpy(left, key, FRAME_KEY_LEN);
-	be32_put(left + FRAME_KEY_LEN, index);
-	if (buf_put(entries, left, sizeof left))
-		be32_put(entries->p, be32_get(entries->p) + 1);
-}
-
-void held_put_waiting(struct buf *entries, const struct held_event *e)
-{
-	uint8_t head[WAITS_HEAD];
-	be32_put(head, e->index);
-	be64_put(head + 4, e->number);
-	be32_put(head + 12, (uint32_t)e->entry.n);
-	buf_put(entries, head, sizeof head);
-	buf_put_span(entries, e->entry);
-}
-
 bool held_append(struct held *h, const struct held_frame *f, struct txn *owner)
 {
 	struct buf info;
 	buf_init(&info, INFO_MAX);
-	buf_put_byte(&info, f->complete ? COMPLETE : PART);
-	if (f->complete)
-		buf_put(&info, f->complete, FRAME_KEY_LEN);
-	buf_put_str(&info, f->id);
+	held_put_info(&info, f->id, f->complete);
 	bool good = !info.failed && !f->entries->failed;
 	struct frame *frame = good ? frame_new(FRAME_DATA, f->tag, buf_span(&info), f->entries->n) : NULL;
 	buf_free(&info);
@@ -142,52 +76,48 @@ uint64_t held_number(struct held *h)
 	return atomic_fetch_add_explicit(&h->number, 1, memory_order_relaxed);
 }
 
-/* A frame taken apart. */
-struct held_view {
-	const uint8_t *complete; /* NULL or a key */
-	struct span id;
-	struct span left, waiting;
-};
+/* ---- holders -------------------------------------------------------------------------------------------------------- */
 
-static bool view_frame(const struct frame_view *f, struct held_view *v)
+static void add_holders(struct holders *to, struct holder *const *v, size_t n)
 {
-	size_t head = 1 + (f->info.n && *f->info.p == COMPLETE ? FRAME_KEY_LEN : 0);
-	if (f->info.n < head || f->entries.n < LEFT_HEAD)
-		return false;
-	uint64_t left = (uint64_t)be32_get(f->entries.p) * LEFT_LEN;
-	if (left > f->entries.n - LEFT_HEAD)
-		return false;
-	v->complete = head > 1 ? f->info.p + 1 : NULL;
-	v->id = span_of(f->info.p + head, f->info.n - head);
-	v->left = span_of(f->entries.p + LEFT_HEAD, (size_t)left);
-	v->waiting = span_of(v->left.p + left, f->entries.n - LEFT_HEAD - (size_t)left);
-	return true;
+	to->v = mem_realloc(to->v, (to->n + n + 1) * sizeof(struct holder *));
+	if (n)
+		memcpy(to->v + to->n, v, n * sizeof(struct holder *));
+	to->n += n;
 }
 
-struct waits {
-	uint32_t index;
-	uint64_t number;
-	struct span entry;
-};
-
-static bool next_waiting(struct span *s, struct waits *w)
+static void each(const struct holders *list, void (*fn)(struct holder *holder, void *arg), void *arg)
 {
-	if (s->n < WAITS_HEAD)
-		return false;
-	size_t n = be32_get(s->p + 12);
-	if (n > s->n - WAITS_HEAD)
-		return false;
-	*w = (struct waits){be32_get(s->p), be64_get(s->p + 4), span_of(s->p + WAITS_HEAD, n)};
-	*s = span_of(s->p + WAITS_HEAD + n, s->n - WAITS_HEAD - n);
-	return true;
+	for (size_t i = 0; i < list->n; i++)
+		fn(list->v[i], arg);
 }
 
-static struct holder *holder_of(const struct held *h, struct span id)
+static void set_journal(struct holder *holder, void *arg)
 {
-	for (size_t i = 0; i < h->holder_count; i++)
-		if (span_eq(id, span_str(holder_id(h->holders[i]))))
-			return h->holders[i];
+	holder_set_journal(holder, arg);
+}
+
+struct holder *held_nth(const struct held *h, size_t i)
+{
+	if (i < h->ours.n)
+		return h->ours.v[i];
+	i -= h->ours.n;
+	return i < h->leaving.n ? h->leaving.v[i] : NULL;
+}
+
+struct holder *held_next_of(const struct held *h, struct span id, size_t *i)
+{
+	struct holder *holder;
+	while ((holder = held_nth(h, (*i)++)))
+		if (span_eq(id, span_str(holder_id(holder))))
+			return holder;
 	return NULL;
+}
+
+struct holder *held_holder(const struct held *h, struct span id)
+{
+	size_t i = 0;
+	return held_next_of(h, id, &i);
 }
 
 /* ---- what waited ------------------------------------------------------------------------------------------------------ */
@@ -204,7 +134,7 @@ static struct span name_of(struct buf *name, struct span id, const uint8_t *key,
 }
 
 static bool add_found(
-	struct held *h, struct holder *holder, struct span name, const struct frame_view *v, const struct waits *w)
+	struct held *h, struct holder *holder, struct span name, const struct frame_view *v, const struct held_waits *w)
 {
 	struct found *f = mem_try(sizeof *f + w->entry.n + v->tag.n);
 	void **place = f ? map_put(h->found, name) : NULL;
@@ -230,13 +160,13 @@ static bool add_found(
 static bool load_frame(struct held *h, const struct frame_view *f, struct buf *name)
 {
 	struct held_view v;
-	struct waits w;
-	if (!view_frame(f, &v))
+	struct held_waits w;
+	if (!held_view(f, &v))
 		return true;
-	for (struct span s = v.left; s.n; s = span_of(s.p + LEFT_LEN, s.n - LEFT_LEN))
+	for (struct span s = v.left; s.n; s = span_of(s.p + HELD_LEFT_LEN, s.n - HELD_LEFT_LEN))
 		mem_free(map_remove(h->found, name_of(name, v.id, s.p, be32_get(s.p + FRAME_KEY_LEN))));
-	while (next_waiting(&v.waiting, &w))
-		if (!add_found(h, holder_of(h, v.id), name_of(name, v.id, f->key, w.index), f, &w))
+	while (held_next_waiting(&v.waiting, &w))
+		if (!add_found(h, held_holder(h, v.id), name_of(name, v.id, f->key, w.index), f, &w))
 			return false;
 	if (v.complete)
 		repeats_add(ingest_hub_repeats(h->hub), v.complete);
@@ -252,7 +182,7 @@ static bool load_chunk(struct held *h, struct chunk *c, struct err *err)
 	bool room = true;
 	if (!r)
 		return false;
-	buf_init(&name, INFO_MAX + LEFT_LEN);
+	buf_init(&name, INFO_MAX + HELD_LEFT_LEN);
 	while (room && (is = chunk_reader_next(r, &v, err)) == CHUNK_FRAME)
 		room = load_frame(h, &v, &name);
 	buf_free(&name);
@@ -312,15 +242,15 @@ struct held *held_open(const char *path, struct holder *const *holders, size_t n
 		return NULL;
 	}
 	struct held *h = mem_zalloc(sizeof *h);
-	*h = (struct held){
-		.buffer = b, .hub = hub, .metrics = m, .holders = holders, .holder_count = n, .found = map_new()};
+	*h = (struct held){.buffer = b, .hub = hub, .metrics = m, .found = map_new()};
+	add_holders(&h->ours, holders, n);
 	atomic_store(&h->number, (uint64_t)clock_wall_ns());
 	pthread_mutex_init(&h->tidy_lock, NULL);
+	pthread_mutex_init(&h->holders_lock, NULL);
 	pthread_mutex_init(&h->tell_lock, NULL);
 	metrics_on_collect(m, collect, h);
 	if (load_all(h, err)) {
-		for (size_t i = 0; i < n; i++)
-			holder_set_journal(holders[i], h);
+		each(&h->ours, set_journal, h);
 		return h;
 	}
 	err_wrap(err, "the journal of events that wait for others cannot be read");
@@ -396,11 +326,13 @@ static void replay(struct held *h)
 static void on_tick(void *arg)
 {
 	struct held *h = arg;
-	if (feed_is_blocked(&h->feed))
+	if (feed_is_blocked(&h->feed) || !held_nth(h, 0))
 		return;
 	struct ingest *in = feed_open(&h->feed);
-	for (size_t i = 0; i < h->holder_count; i++)
-		holder_tick(h->holders[i], in, false);
+	for (size_t i = 0; i < h->leaving.n; i++)
+		holder_tick(h->leaving.v[i], in, true);
+	for (size_t i = 0; i < h->ours.n; i++)
+		holder_tick(h->ours.v[i], in, false);
 	close_feed(h);
 }
 
@@ -429,12 +361,13 @@ static void release(struct worker *w, void *arg)
 {
 	struct held *h = arg;
 	(void)w;
-	if (feed_is_blocked(&h->feed))
+	if (feed_is_blocked(&h->feed) || !held_nth(h, 0))
 		return;
 	struct ingest *in = feed_open(&h->feed);
-	for (size_t n = 0; n < h->holder_count; n++) /* what one gives on may wait in another */
-		for (size_t i = 0; i < h->holder_count; i++)
-			holder_tick(h->holders[i], in, true);
+	struct holder *holder;
+	for (size_t n = 0; held_nth(h, n); n++) /* what one gives on may wait in another */
+		for (size_t i = 0; (holder = held_nth(h, i)); i++)
+			holder_tick(holder, in, true);
 	close_feed(h);
 }
 
@@ -448,120 +381,58 @@ void held_end(struct held *h, bool release_all)
 	h->worker = NULL;
 }
 
-/* ---- tidying up ----------------------------------------------------------------------------------------------------------- */
+/* ---- a reload ----------------------------------------------------------------------------------------------------------- */
 
-struct copying {
-	struct txn txn; /* first */
-	sem_t durable;
-};
-
-static void on_copied(struct txn *t)
+void held_take_over(struct held *h, struct holder *const *holders, size_t n, struct source *source)
 {
-	sem_post(&((struct copying *)t)->durable);
+	pthread_mutex_lock(&h->holders_lock);
+	add_holders(&h->leaving, h->ours.v, h->ours.n);
+	h->ours.n = 0;
+	add_holders(&h->ours, holders, n);
+	pthread_mutex_unlock(&h->holders_lock);
+	each(&h->ours, set_journal, h);
+	if (source)
+		h->feed.source = source;
 }
 
-/* Writes anew what still waits of a frame. Under the holder's lock, so that no record that something of it has left comes before. */
-static bool copy_frame(struct held *h, const struct frame_view *v, struct txn *t)
+static void flush_leaving(struct worker *w, void *arg)
 {
-	struct held_view view;
-	struct waits w;
-	struct buf entries;
-	struct holder *holder = view_frame(v, &view) ? holder_of(h, view.id) : NULL;
-	struct held_frame f = {.tag = v->tag, .key = v->key, .received_ns = v->received_ns, .entries = &entries};
-	bool ok = true;
-	if (!holder || !view.waiting.n)
-		return true;
-	f.id = holder_id(holder);
-	buf_init(&entries, LEFT_HEAD + view.waiting.n);
-	held_begin(&entries);
-	holder_lock(holder);
-	for (const uint8_t *p = view.waiting.p; next_waiting(&view.waiting, &w); p = view.waiting.p) {
-		if (!holder_has(holder, v->key, w.index))
-			continue;
-		buf_put(&entries, p, (size_t)(view.waiting.p - p));
-		f.waiting++;
-	}
-	pthread_mutex_lock(&h->tidy_lock);
-	if (f.waiting)
-		ok = !h->ended && held_append(h, &f, t);
-	pthread_mutex_unlock(&h->tidy_lock);
-	holder_unlock(holder);
-	buf_free(&entries);
-	return ok;
+	(void)w;
+	on_tick(arg);
 }
 
-static bool copy_chunk(struct held *h, struct chunk *c, struct txn *t, struct err *err)
+void held_flush_leaving(struct held *h)
 {
-	struct chunk_reader *r = chunk_reader_open(h->buffer, c, err);
-	enum chunk_read is = CHUNK_FAILED;
-	struct frame_view v;
-	bool ok = true;
-	if (!r)
-		return false;
-	while (ok && (is = chunk_reader_next(r, &v, err)) == CHUNK_FRAME)
-		ok = copy_frame(h, &v, t);
-	chunk_reader_close(r);
-	return ok && is == CHUNK_END;
+	worker_call(h->worker, flush_leaving, h);
 }
 
-static bool has_ended(struct held *h)
+bool held_is_leaving(const struct held *h)
 {
-	pthread_mutex_lock(&h->tidy_lock);
-	bool ended = h->ended;
-	pthread_mutex_unlock(&h->tidy_lock);
-	return ended;
+	return h->leaving.n > 0;
 }
 
-static void tidy(struct held *h, struct chunk *c)
+bool held_has_left(const struct held *h)
 {
-	struct copying copying;
-	struct err err = {0};
-	sem_init(&copying.durable, 0, 0);
-	txn_begin(&copying.txn, NULL, on_copied);
-	bool copied = copy_chunk(h, c, &copying.txn, &err);
-	txn_release(&copying.txn);
-	while (sem_wait(&copying.durable) < 0)
-		;
-	sem_destroy(&copying.durable);
-	if (!copied || txn_error(&copying.txn))
-		buffer_retry(h->buffer, c, AGAIN_NS);
-	else
-		(void)buffer_commit(h->buffer, c, &err); /* it has logged why not */
+	for (size_t i = 0; i < h->leaving.n; i++)
+		if (!holder_is_empty(h->leaving.v[i]))
+			return false;
+	return true;
 }
 
-/* A chunk also says which messages are complete; those may come again for a while. */
-static bool is_due(struct held *h, const struct chunk *c)
+void held_forget_left(struct held *h)
 {
-	struct chunk_info info;
-	struct buffer_stats stats;
-	chunk_info(c, &info);
-	buffer_stats(h->buffer, &stats);
-	return !has_ended(h) &&
-	       (stats.stage_bytes + stats.queue_bytes > KEEP_BYTES || clock_wall_ns() - info.created_ns > KEEP_NS);
+	pthread_mutex_lock(&h->holders_lock);
+	h->leaving.n = 0;
+	pthread_mutex_unlock(&h->holders_lock);
 }
 
-static void *tidy_main(void *arg)
-{
-	struct held *h = arg;
-	pthread_setname_np(pthread_self(), "held");
-	while (!has_ended(h)) {
-		struct chunk *c = atomic_load(&h->replayed) ? buffer_take(h->buffer, 200 * NS_PER_MS) : NULL;
-		if (c && is_due(h, c)) {
-			tidy(h, c);
-			continue;
-		}
-		if (c)
-			buffer_release(h->buffer, c);
-		usleep(100000);
-	}
-	return NULL;
-}
+/* ---- the beginning and the end ------------------------------------------------------------------------------------------ */
 
 bool held_start(struct held *h, struct worker *w, struct source *source, struct err *err)
 {
 	feed_init(&h->feed, source, w, on_room);
 	worker_call(w, begin, h);
-	int rc = pthread_create(&h->thread, NULL, tidy_main, h);
+	int rc = pthread_create(&h->thread, NULL, held_tidy_main, h);
 	h->thread_runs = !rc;
 	return rc ? err_sys(err, rc, "the thread of the journal of held events cannot be started") : true;
 }
@@ -571,8 +442,8 @@ static void empty(struct held *h)
 {
 	struct chunk *c;
 	struct err err;
-	for (size_t i = 0; i < h->holder_count; i++)
-		if (!holder_is_empty(h->holders[i]))
+	for (size_t i = 0; held_nth(h, i); i++)
+		if (!holder_is_empty(held_nth(h, i)))
 			return;
 	while (atomic_load(&h->replayed) && (c = buffer_take(h->buffer, 0)))
 		(void)buffer_commit(h->buffer, c, &err); /* it has logged why not */
@@ -606,10 +477,13 @@ void held_close(struct held *h)
 		pthread_join(h->thread, NULL);
 	empty(h);
 	buffer_close(h->buffer);
-	for (size_t i = 0; i < h->holder_count; i++)
-		holder_set_journal(h->holders[i], NULL);
+	each(&h->ours, set_journal, NULL);
+	each(&h->leaving, set_journal, NULL);
+	mem_free(h->ours.v);
+	mem_free(h->leaving.v);
 	map_free(h->found, mem_free);
 	pthread_mutex_destroy(&h->tidy_lock);
+	pthread_mutex_destroy(&h->holders_lock);
 	pthread_mutex_destroy(&h->tell_lock);
 	mem_free(h);
 }

@@ -6,11 +6,7 @@
  *     "p" @id        @id: of the plugin
  *     "c" key @id    and all else of the message of that key had been durable before: a repetition of it is known again
  *
- * its entries are
- *
- *     4 bytes   n: how many have left
- *     n * 16    of each the key of its message, and its place there (4 bytes)
- *     rest      what waits, of the message that is the frame's key: place (4), number (8), length of the entry (4), entry
+ * its entries are in held_frame.h.
  *
  * What waits in a frame and has left in none waits: at start it is given to the holders again. A thread goes through full chunks: what still waits is written
  * anew, then the chunk goes.
@@ -18,6 +14,7 @@
 #ifndef WEIR_HELD_H
 #define WEIR_HELD_H
 
+#include "held_frame.h"
 #include "holder.h"
 #include "txn.h"
 
@@ -33,6 +30,18 @@ void held_warn(const char *path);
 
 /* Gives the holders what waited, begins with time-outs in the worker's thread, and with tidying up. `source` is what late events come from. */
 bool held_start(struct held *h, struct worker *w, struct source *source, struct err *err);
+
+/*
+ * A reload, while all workers are parked: these holders are there now, and late events come from `source` (NULL: there are no holders). Those of before leave: what they
+ * hold is joined and given on, at once by held_flush_leaving. They must live, with all that they give to, until they are forgotten: as soon as held_has_left, while all
+ * workers are parked.
+ */
+void held_take_over(struct held *h, struct holder *const *holders, size_t n, struct source *source);
+void held_flush_leaving(struct held *h);
+bool held_has_left(const struct held *h);
+void held_forget_left(struct held *h);
+/* Whether there are any that have not been forgotten. */
+bool held_is_leaving(const struct held *h);
 
 /*
  * No more time-outs. With `release_all` everything that waits is joined and given on before; without, it waits for the next start. Sources have ended; buffers still take
@@ -59,7 +68,7 @@ struct held_frame {
 	const uint8_t *complete; /* key of a message of which all else is durable; NULL: of none */
 	int64_t received_ns;
 	uint32_t waiting;    /* number of events */
-	struct buf *entries; /* held_begin, held_put_left ..., held_put_waiting ... */
+	struct buf *entries; /* held_frame.h */
 };
 bool held_append(struct held *h, const struct held_frame *f, struct txn *owner);
 
@@ -69,9 +78,5 @@ bool held_append(struct held *h, const struct held_frame *f, struct txn *owner);
  */
 void held_tell(struct held *h, struct txn *t);
 void held_told(struct held *h);
-
-void held_begin(struct buf *entries);
-void held_put_left(struct buf *entries, const uint8_t key[FRAME_KEY_LEN], uint32_t index);
-void held_put_waiting(struct buf *entries, const struct held_event *e);
 
 #endif

@@ -321,10 +321,11 @@ static void put_back(struct holder *h, struct held_group *g)
 static void on_durable(struct epilogue *e, struct txn *t, bool first, bool last)
 {
 	struct departure *d = (struct departure *)e;
+	struct held *journal = d->h->journal; /* an empty holder may be gone as soon as it is unlocked */
 	struct held_group *next;
 	die_point(DIE_HELD_DURABLE);
 	if (first)
-		held_tell(d->h->journal, t);
+		held_tell(journal, t);
 	pthread_mutex_lock(&d->h->lock);
 	bool gone = !txn_error(t) && tell_journal(d, t, true, last);
 	if (!gone) {
@@ -341,7 +342,7 @@ static void on_durable(struct epilogue *e, struct txn *t, bool first, bool last)
 	}
 	pthread_mutex_unlock(&d->h->lock);
 	if (last)
-		held_told(d->h->journal);
+		held_told(journal);
 	die_point(DIE_HELD_TOLD);
 	mem_free(d);
 }

@@ -4,13 +4,14 @@
  *     read and check all of it ─ open the buffers that are new ─ park the workers: swap ─ end sources that are gone ─ start those that are new
  *
  * Sources that both have in the same words go on with their sockets and connections. Buffers that both have (by their path) are handed on with what is in
- * them; flush threads of before finish the chunk that they are at. A configuration with a mistake changes nothing.
+ * them; flush threads of before finish the chunk that they are at. What plugins hold back goes on, the old way. A configuration with a mistake changes nothing.
  */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "dead_service.h"
 #include "flow.h"
+#include "held.h"
 #include "peer.h"
 #include "server_impl.h"
 #include "server_status.h"
@@ -21,13 +22,7 @@
 
 #define PULSE_MS 20
 
-/* ---- what cannot be reloaded ----------------------------------------------------------------------------------------- */
-
-static bool holds_events(const struct pipeline *p)
-{
-	struct holder *const *v;
-	return pipeline_holders(p, &v) > 0;
-}
+/* ---- what cannot be taken over --------------------------------------------------------------------------------------- */
 
 /* Says why not. */
 static bool can_take_over(struct server *s, const struct loaded *fresh)
@@ -40,12 +35,7 @@ static bool can_take_over(struct server *s, const struct loaded *fresh)
 			LOG_S("error", err.text));
 		return false;
 	}
-	if (!holds_events(s->conf.pipeline) && !holds_events(fresh->pipeline))
-		return true;
-	log_error(NULL, "a configuration with plugins that hold events back (concat, detect_exceptions) cannot be "
-			"reloaded: the old one goes on; "
-			"restart weir, which keeps what they hold");
-	return false;
+	return true;
 }
 
 static const struct conf_section *system_section(const struct loaded *l)
@@ -155,21 +145,36 @@ static void retire_flows(const struct pipeline *old)
 struct swap {
 	struct server *s;
 	struct loaded *fresh;
+	bool held_is_new; /* no plugin held events before this one */
 };
+
+static void forget_routes(struct server *s)
+{
+	for (unsigned i = 0; i < s->worker_count; i++)
+		ingest_forget_routes(worker_ingest(s->workers[i]));
+	ingest_forget_routes(worker_ingest(s->file_worker));
+}
+
+static void swap_held(struct server *s, const struct pipeline *fresh)
+{
+	struct holder *const *v;
+	size_t n = pipeline_holders(fresh, &v);
+	held_take_over(s->held, v, n, pipeline_held_source(fresh));
+}
 
 /* While no worker does anything. */
 static void swap(void *arg)
 {
 	struct swap *x = arg;
 	struct server *s = x->s;
+	if (s->held && !x->held_is_new)
+		swap_held(s, x->fresh->pipeline);
 	each_new_flow(x->fresh, inherit_flow, s);
 	pipeline_take_over(x->fresh->pipeline, s->conf.pipeline);
 	for (struct generation *g = s->retired; g; g = g->next)
 		pipeline_take_over(x->fresh->pipeline, g->conf.pipeline);
 	sources_renew(x->fresh->pipeline);
-	for (unsigned i = 0; i < s->worker_count; i++)
-		ingest_forget_routes(worker_ingest(s->workers[i]));
-	ingest_forget_routes(worker_ingest(s->file_worker));
+	forget_routes(s);
 }
 
 static void park_all(struct server *s, void (*fn)(void *arg), void *arg)
@@ -181,9 +186,20 @@ static void park_all(struct server *s, void (*fn)(void *arg), void *arg)
 	workers_parked(all, s->worker_count + 1, fn, arg);
 }
 
-static void swap_in(struct server *s, struct loaded *fresh)
+/* What plugins of before hold goes on as it is; what waits in the journal since an earlier life is theirs who hold events now. */
+static void go_on_holding(struct server *s, bool is_new)
 {
-	struct swap x = {s, fresh};
+	struct err err;
+	if (s->held && !is_new)
+		held_flush_leaving(s->held);
+	else if (s->held && !held_start(s->held, s->workers[0], pipeline_held_source(s->conf.pipeline), &err))
+		log_error(NULL, "the journal of events that wait for others is not tidied up before the next start",
+			LOG_S("error", err.text));
+}
+
+static void swap_in(struct server *s, struct loaded *fresh, bool held_is_new)
+{
+	struct swap x = {s, fresh, held_is_new};
 	struct generation *g = mem_zalloc(sizeof *g);
 	/* Before the files are read again: what changes from now on is seen at the next look. */
 	file_watch_set(s->files, fresh->tree);
@@ -195,6 +211,7 @@ static void swap_in(struct server *s, struct loaded *fresh)
 	s->conf = *fresh;
 	s->conf.lent = g->conf.lent; /* the metrics go on with the latest one */
 	g->conf.lent = true;
+	go_on_holding(s, held_is_new);
 	server_status_set_pipeline(s->status, s->conf.pipeline);
 	server_start_dead_service(s);
 	log_set_plugin_levels(NULL, 0);
@@ -257,8 +274,20 @@ static bool is_in_use(struct server *s, const struct generation *g)
 	return used;
 }
 
+static void forget_left(void *arg)
+{
+	struct server *s = arg;
+	held_forget_left(s->held);
+	forget_routes(s); /* what left went the old ways */
+}
+
 static void free_unused(struct server *s)
 {
+	if (s->held && held_is_leaving(s->held)) {
+		if (!held_has_left(s->held))
+			return;
+		park_all(s, forget_left, s);
+	}
 	for (struct generation **at = &s->retired; *at;) {
 		struct generation *g = *at;
 		if (!flows_have_ended(g->conf.pipeline) || !sources_have_ended(g->conf.pipeline) || is_in_use(s, g)) {
@@ -283,12 +312,12 @@ void server_free_retired(struct server *s)
 
 /* ---- in steps ---------------------------------------------------------------------------------------------------------- */
 
-static void with_signals_blocked(struct server *s, struct loaded *fresh)
+static void with_signals_blocked(struct server *s, struct loaded *fresh, bool held_is_new)
 {
 	sigset_t all, old;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	swap_in(s, fresh);
+	swap_in(s, fresh, held_is_new);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
@@ -326,33 +355,20 @@ static void on_pulse(evutil_socket_t fd, short events, void *arg)
 		next_pulse(s, 1000);
 }
 
-static void take_over(struct server *s, struct loaded *fresh)
+static void take_over(struct server *s, struct loaded *fresh, bool held_is_new)
 {
 	tell_of_system(s, fresh);
 	hold_sockets(true);
-	with_signals_blocked(s, fresh);
+	with_signals_blocked(s, fresh, held_is_new);
 	sources_stop(s->retired->conf.pipeline);
 	s->reloading = true;
 	s->reload_until_ns = clock_mono_ns() + DRAIN_INPUT_NS;
 	on_pulse(-1, 0, s);
 }
 
-static void renew(void *arg)
-{
-	struct server *s = arg;
-	sources_renew(s->conf.pipeline);
-}
-
-/* A configuration that cannot be reloaded has at least its sources' certificates renewed. */
 static void on_file(void *arg)
 {
-	struct server *s = arg;
-	if (!holds_events(s->conf.pipeline)) {
-		server_reload(s, "a certificate, a key or a file that the configuration reads has changed");
-	} else if (s->phase == PHASE_RUN) {
-		park_all(s, renew, s);
-		log_info(NULL, "a certificate or a key has changed: the sources have read theirs again");
-	}
+	server_reload(arg, "a certificate, a key or a file that the configuration reads has changed");
 }
 
 bool server_watch_files(struct server *s, struct err *err)
@@ -369,6 +385,7 @@ void server_reload(struct server *s, const char *why)
 	struct loaded fresh;
 	struct conf_report report;
 	struct err err;
+	bool held_is_new = !s->held;
 	if (s->phase != PHASE_RUN)
 		return;
 	if (s->reloading) {
@@ -390,11 +407,11 @@ void server_reload(struct server *s, const char *why)
 		loaded_free(&fresh);
 	} else if (!can_take_over(s, &fresh)) {
 		loaded_free(&fresh);
-	} else if (!open_flows(s, &fresh, &err)) {
+	} else if (!open_flows(s, &fresh, &err) || (held_is_new && !server_open_held(s, fresh.pipeline, &err))) {
 		log_error(NULL, "the new configuration cannot be used: the old one goes on", LOG_S("error", err.text));
 		each_new_flow(&fresh, close_flow, s);
 		loaded_free(&fresh);
 	} else {
-		take_over(s, &fresh);
+		take_over(s, &fresh, held_is_new);
 	}
 }

@@ -312,20 +312,25 @@ static bool open_flows(struct server *s, struct err *err)
 	return true;
 }
 
+bool server_open_held(struct server *s, const struct pipeline *p, struct err *err)
+{
+	struct holder *const *v;
+	size_t n = pipeline_holders(p, &v);
+	char *path = mem_printf("%s/held", system_state_dir(s->conf.system));
+	if (n)
+		s->held = held_open(path, v, n, s->hub, s->conf.metrics, err);
+	else
+		held_warn(path);
+	mem_free(path);
+	return !n || s->held;
+}
+
 /* What the plugins held when weir ended is theirs again before any source speaks. */
 static bool start_held(struct server *s, struct err *err)
 {
-	struct holder *const *v;
-	size_t n = pipeline_holders(s->conf.pipeline, &v);
-	char *path = mem_printf("%s/held", system_state_dir(s->conf.system));
-	if (!n) {
-		held_warn(path);
-		mem_free(path);
-		return true;
-	}
-	s->held = held_open(path, v, n, s->hub, s->conf.metrics, err);
-	mem_free(path);
-	return s->held && held_start(s->held, s->workers[0], pipeline_held_source(s->conf.pipeline), err);
+	const struct pipeline *p = s->conf.pipeline;
+	return server_open_held(s, p, err) &&
+	       (!s->held || held_start(s->held, s->workers[0], pipeline_held_source(p), err));
 }
 
 static bool start_sources(struct server *s, struct err *err)

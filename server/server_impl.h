@@ -31,7 +31,7 @@ struct server {
 	struct server_status *status;
 	struct ingest_hub *hub;
 	struct dead_letters *dead;
-	struct held *held; /* NULL: nothing in the configuration holds events */
+	struct held *held; /* NULL: no plugin has held events since the start */
 	struct dead_service *dead_service;
 	struct confinement *confinement;
 	struct worker *workers[INGEST_MAX_WORKERS];
@@ -60,6 +60,8 @@ void server_log_report(const struct conf_report *report);
 /* Opens an output's buffer and the folders above it. */
 bool server_open_flow(struct server *s, struct flow *f, struct err *err);
 void server_start_dead_service(struct server *s);
+/* Opens the journal if the plugins of `p` hold events. */
+bool server_open_held(struct server *s, const struct pipeline *p, struct err *err);
 
 /* server_end.c: the end in steps; server_stop then frees all that there is. */
 void server_begin_end(struct server *s);

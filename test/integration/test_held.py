@@ -11,6 +11,7 @@ import pytest
 from harness.forward import Connection, chunk_id, encode, event_time
 from harness.waiting import PATIENCE, wait_until
 from harness.weir import SYSTEM
+from test_reload import reload
 
 T = 1700000000
 
@@ -412,3 +413,90 @@ def test_journal_is_tidied(weir, fake_es, prefix):
     w.start()
     wait_until(lambda: "start p\nmore p\nend p" in texts(fake_es, prefix), 10, w.log_tail)
     wait_until(lambda: len(texts(fake_es, prefix)) == 83, 10, lambda: f"{len(texts(fake_es, prefix))}\n{w.log_tail()}")
+
+
+WITHOUT = CONCAT[:CONCAT.index("<filter")] + CONCAT[CONCAT.index("<match"):]
+
+
+def test_reload_while_events_wait(weir, fake_es, prefix):
+    """What waits at a reload goes on; a configuration without such plugins, and one with them again, take over from each other; a crash behind it repeats nothing."""
+    w = weir(CONCAT, es_url=fake_es.url, prefix=prefix, interval="60s")
+    a, b = Lines(w), Lines(w, "b")
+    a.send("start 1", "more 1")
+    b.send("start 2")
+    reload(w)
+    want = ["start 1\nmore 1", "start 2"]
+    wait_for(w, fake_es, prefix, *want)
+    a.send("start 3", "more 3")
+    reload(w, WITHOUT)
+    a.send("start 4")
+    want += ["start 3\nmore 3", "start 4"]
+    wait_for(w, fake_es, prefix, *want)
+    reload(w, CONCAT)
+    a.send("start 5", "more 5")
+    assert w.metrics().sum("weir_held_events") == 2
+    a.again()  # as if its ack had been lost
+    reload(w, CONCAT.replace("<match **>", DETECT_BEHIND))
+    want += ["start 5\nmore 5"]
+    wait_for(w, fake_es, prefix, *want)
+    b.send("start 6")
+    b.tag = "raw.x"
+    b.send("start 7")
+    wait_until(lambda: w.metrics().sum("weir_held_events") == 2, 10, w.log_tail)
+    w.kill9()
+    w.start()
+    assert w.metrics().sum("weir_held_events") == 2
+    w.stop()
+    w.start()
+    wait_for(w, fake_es, prefix, *want, "start 6", "start 7")
+
+
+def test_first_held_after_reload(weir, fake_es, prefix):
+    """Plugins that hold events come with a reload, and find what an earlier life left in their journal."""
+    w = weir(CONCAT, es_url=fake_es.url, prefix=prefix, interval="60s")
+    Lines(w).send("start 1", "more 1")
+    w.kill9()
+    w.configure(WITHOUT)
+    w.start()
+    reload(w, CONCAT)
+    wait_until(lambda: w.metrics().sum("weir_held_events") == 2, 10, w.log_tail)
+    Lines(w).send("more 2", "start 3")
+    wait_for(w, fake_es, prefix, "start 1\nmore 1\nmore 2")
+
+
+@pytest.mark.parametrize("times", [pytest.param(60, marks=pytest.mark.slow), 6])
+def test_reload_under_load(weir, fake_es, prefix, times):
+    """Each line comes once, whatever a reload finds waiting."""
+    w = weir(CONCAT, es_url=fake_es.url, prefix=prefix, interval="5s")
+    configs = [CONCAT, CONCAT.replace("/^start/", "/^(start|begin)/"), WITHOUT, CONCAT.replace("<match **>", DETECT_BEHIND)]
+    done, sent, errors = threading.Event(), [], []
+
+    def run(name):
+        lines, n = Lines(w, name, "raw.x" if name == "c" else "app.x"), 0
+        try:
+            while not done.is_set():
+                texts = [f"{'start' if (n + i) % 5 == 0 else 'more'} {name}{n + i}" for i in range(1 + n % 7)]
+                n += len(texts)
+                lines.send(*texts)
+                sent.extend(texts)
+        except Exception as e:
+            errors.append(e)
+
+    threads = [threading.Thread(target=run, args=(name,), daemon=True) for name in "abc"]
+    for t in threads:
+        t.start()
+    for i in range(times):
+        before = len(sent)
+        reload(w, configs[(i + 1) % len(configs)])
+        wait_until(lambda: errors or len(sent) > before + 50, 30, w.log_tail)
+    done.set()
+    for t in threads:
+        t.join(30)
+    assert not errors, errors
+    w.stop()
+    w.start()
+
+    def arrived():
+        return sorted(line for text in texts(fake_es, prefix) for line in text.split("\n"))
+    wait_until(lambda: len(arrived()) >= len(sent), 60, w.log_tail)
+    assert arrived() == sorted(sent)
