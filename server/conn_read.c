@@ -14,11 +14,17 @@
 #define COUNTED_FROM (64u << 10) /* read buffers from this size count against the memory limit */
 
 static _Atomic size_t memory_used;
-static size_t memory_limit = SIZE_MAX;
+static _Atomic size_t memory_limit = SIZE_MAX;
 
 void conn_set_memory_limit(size_t bytes)
 {
-	memory_limit = bytes;
+	atomic_store_explicit(&memory_limit, bytes, memory_order_relaxed);
+}
+
+static bool is_over_limit(size_t more)
+{
+	return atomic_load_explicit(&memory_used, memory_order_relaxed) + more >
+	       atomic_load_explicit(&memory_limit, memory_order_relaxed);
 }
 
 /* ---- the read buffer -------------------------------------------------------------------------------------------- */
@@ -55,7 +61,7 @@ static bool make_room(struct conn *c)
 	size_t cap = need > most ? most : need > least ? need : least;
 	if (cap <= c->in_cap)
 		return c->in_cap > c->in_n;
-	if (cap >= READ_STEP && atomic_load_explicit(&memory_used, memory_order_relaxed) + cap > memory_limit)
+	if (cap >= READ_STEP && is_over_limit(cap))
 		return c->in_cap > c->in_n;
 	uint8_t *p = mem_try_realloc(c->in, cap);
 	if (!p)
@@ -85,7 +91,7 @@ static bool keep(struct conn *c, const uint8_t *p, size_t n)
 	size_t cap = n + (c->in_want > READ_MIN ? c->in_want : READ_MIN);
 	if (cap > READ_STEP)
 		cap = READ_STEP;
-	if (atomic_load_explicit(&memory_used, memory_order_relaxed) + cap > memory_limit)
+	if (is_over_limit(cap))
 		cap = n;
 	if (c->in_cap < n) {
 		uint8_t *q = mem_try_realloc(c->in, cap);

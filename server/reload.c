@@ -30,25 +30,24 @@ static bool can_take_over(struct server *s, const struct loaded *fresh)
 	struct err err;
 	if (!confine_allows(s->confinement, fresh, &err)) {
 		log_error(NULL,
-			"the new configuration cannot be reloaded: the old one goes on; restart weir, or use "
-			"<system> confine false",
+			"the new configuration cannot be reloaded: the old one goes on; restart weir, once with "
+			"<system> confine false if that happens often",
 			LOG_S("error", err.text));
 		return false;
 	}
 	return true;
 }
 
-static const struct conf_section *system_section(const struct loaded *l)
+static void tell_of_system(const struct loaded *old, const struct loaded *fresh)
 {
-	return l->system->common.section;
-}
-
-static void tell_of_system(struct server *s, const struct loaded *fresh)
-{
-	const struct conf_section *a = system_section(&s->conf), *b = system_section(fresh);
-	if (a && b && !conf_section_equal(a, b))
+	struct buf names;
+	buf_init(&names, 4096);
+	system_put_restarts(old->system, fresh->system, &names);
+	if (names.n)
 		log_warn(NULL,
-			"<system> has changed: its log level counts from now on, the rest of it from the next start");
+			"these of <system> have changed, and count from the next start; all else does from now on",
+			LOG_B("changed", buf_span(&names)));
+	buf_free(&names);
 }
 
 /* ---- buffers --------------------------------------------------------------------------------------------------------- */
@@ -200,6 +199,7 @@ static void go_on_holding(struct server *s, bool is_new)
 static void swap_in(struct server *s, struct loaded *fresh, bool held_is_new)
 {
 	struct swap x = {s, fresh, held_is_new};
+	struct err err;
 	struct generation *g = mem_zalloc(sizeof *g);
 	/* Before the files are read again: what changes from now on is seen at the next look. */
 	file_watch_set(s->files, fresh->tree);
@@ -215,8 +215,8 @@ static void swap_in(struct server *s, struct loaded *fresh, bool held_is_new)
 	server_status_set_pipeline(s->status, s->conf.pipeline);
 	server_start_dead_service(s);
 	log_set_plugin_levels(NULL, 0);
-	server_set_log_level(s->cmd, s->conf.system);
-	pipeline_set_log_levels(s->conf.pipeline);
+	if (!server_apply_system(s, &err))
+		log_error(NULL, "after the reload the log goes on where it was", LOG_S("error", err.text));
 	retire_flows(g->conf.pipeline);
 	each_new_flow(&s->conf, start_flow, s);
 }
@@ -357,7 +357,7 @@ static void on_pulse(evutil_socket_t fd, short events, void *arg)
 
 static void take_over(struct server *s, struct loaded *fresh, bool held_is_new)
 {
-	tell_of_system(s, fresh);
+	tell_of_system(&s->conf, fresh);
 	hold_sockets(true);
 	with_signals_blocked(s, fresh, held_is_new);
 	sources_stop(s->retired->conf.pipeline);

@@ -213,18 +213,27 @@ static void set_rotation(const struct server *s, const struct system_log_conf *c
 	log_set_rotation(&rotation);
 }
 
-static bool open_log(struct server *s, struct err *err)
+static bool open_log(const struct server *s, struct err *err)
 {
 	const struct system_log_conf *c = s->conf.system->log.n ? s->conf.system->log.v[0] : NULL;
 	const char *path = s->cmd->log_path ? s->cmd->log_path : c ? c->path : NULL;
-	if (path && !log_open(path))
+	if (!log_open(path))
 		return err_sys(err, errno, "the log file %s cannot be opened", path);
-	if (c) {
-		log_set_format((enum log_format)c->format);
-		log_set_time_format(c->time_format);
-	}
+	log_set_format(c ? (enum log_format)c->format : LOG_TEXT);
+	log_set_time_format(c ? c->time_format : NULL);
 	set_rotation(s, c);
 	return true;
+}
+
+bool server_apply_system(struct server *s, struct err *err)
+{
+	const struct system_conf *c = s->conf.system;
+	server_set_log_level(s->cmd, c);
+	pipeline_set_log_levels(s->conf.pipeline);
+	if (system_umask(c) >= 0)
+		umask((mode_t)system_umask(c));
+	conn_set_memory_limit((size_t)c->input_memory_limit);
+	return open_log(s, err);
 }
 
 /* Makes a folder and those above it. */
@@ -418,7 +427,6 @@ static bool start(struct server *s, struct err *err)
 	s->pulse = s->base ? event_new(s->base, -1, EV_PERSIST, server_on_pulse, s) : NULL;
 	if (!s->pulse || !add_signals(s))
 		return err_set(err, "the main event loop cannot be made");
-	conn_set_memory_limit((size_t)s->conf.system->input_memory_limit);
 	s->unmatched = unmatched_new();
 	s->watch = (struct watch){.senders = senders_new(), .dead_samples = dead_samples_new(), .taps = taps_new()};
 	s->hub = ingest_hub_new(s->unmatched, &s->watch);
@@ -447,14 +455,9 @@ int server_run(const struct cmdline *cmd)
 	loaded_read(&s.conf, cmd, &report);
 	bool good = !report.errors;
 	if (good) {
-		server_set_log_level(cmd, s.conf.system);
-		pipeline_set_log_levels(s.conf.pipeline);
-		if (system_umask(s.conf.system) >= 0)
-			umask((mode_t)system_umask(s.conf.system));
-		if (!open_log(&s, &err)) {
+		good = server_apply_system(&s, &err);
+		if (!good)
 			log_error(NULL, err.text);
-			good = false;
-		}
 	}
 	if (!good || !isatty(STDERR_FILENO))
 		server_log_report(&report);

@@ -56,6 +56,8 @@ struct generation {
 
 /* server.c */
 void server_set_log_level(const struct cmdline *cmd, const struct system_conf *system);
+/* What of <system> can change while weir runs: log, umask, memory for messages. False: err; the log goes on where it was. */
+bool server_apply_system(struct server *s, struct err *err);
 void server_log_report(const struct conf_report *report);
 /* Opens an output's buffer and the folders above it. */
 bool server_open_flow(struct server *s, struct flow *f, struct err *err);

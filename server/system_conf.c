@@ -380,3 +380,34 @@ int system_umask(const struct system_conf *c)
 {
 	return c->umask ? octal(c->umask) : -1;
 }
+
+static bool differ(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) != 0 : a != b;
+}
+
+/* Of a section that may be there once. */
+static bool sections_differ(const struct conf_list *a, const struct conf_list *b)
+{
+	const struct conf_common *x = a->n ? a->v[0] : NULL, *y = b->n ? b->v[0] : NULL;
+	return x && y ? !conf_section_equal(x->section, y->section) : x != y;
+}
+
+void system_put_restarts(const struct system_conf *a, const struct system_conf *b, struct buf *out)
+{
+	const struct {
+		const char *name;
+		bool changed;
+	} all[] = {
+		{"workers", a->workers != b->workers},
+		{"root_dir", differ(a->root_dir, b->root_dir)},
+		{"without_source", a->without_source != b->without_source},
+		{"confine", a->confine != b->confine},
+		{"rpc_endpoint", differ(a->rpc_endpoint, b->rpc_endpoint)},
+		{"<admin>", sections_differ(&a->admin, &b->admin)},
+		{"<dead_letters>", sections_differ(&a->dead_letters, &b->dead_letters)},
+	};
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		if (all[i].changed)
+			buf_printf(out, "%s%s", out->n ? ", " : "", all[i].name);
+}

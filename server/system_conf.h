@@ -54,6 +54,8 @@ unsigned system_dir_mode(const struct system_conf *c);
 /* What rotate_age and rotate_size mean; `log` may be NULL. */
 bool system_is_rotate_age(const char *text);
 struct log_rotation system_log_rotation(const struct system_log_conf *log);
+/* Appends the names of what differs between two of them and counts at a start only, with ", " between. */
+void system_put_restarts(const struct system_conf *a, const struct system_conf *b, struct buf *out);
 /* umask; -1 = as the process was given it. */
 int system_umask(const struct system_conf *c);
 

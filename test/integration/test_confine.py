@@ -70,7 +70,7 @@ def test_confined(weir, tmp_path):
     w.configure(FILE)
     with Connection(w.port) as c:
         w.reload()
-        w.wait_log(f"the old one goes on; restart weir.*it writes to {other}")
+        w.wait_log(f"the old one goes on; restart weir, once.*it writes to {other}")
         acked(c, "a")
     w.values["out"] = out.parent / "second"
     reload(w, FILE)

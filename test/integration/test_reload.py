@@ -1,6 +1,7 @@
 """A new configuration while weir runs: nothing is lost, no connection that stays valid is closed, a bad configuration changes nothing."""
 import http.client
 import os
+import pathlib
 import re
 import shutil
 import socket
@@ -56,6 +57,27 @@ def test_bad_configuration(weir, fake_es, prefix):
         acked(c)
     assert re.search(r"Unknown output plugin 'nothing'.*weir\.conf:\d+", w.log())
     wait_until(lambda: len(fake_es.documents()) == 2, 20, w.log_tail)
+
+
+def test_system(weir, fake_es, prefix):
+    """The log and the memory for messages change at once; what does not is told by name, once."""
+    def config(system):
+        return ELASTICSEARCH.replace("<system>", "<system>\n" + system)
+    w = weir(config("workers 2"), es_url=fake_es.url, prefix=prefix)
+    reload(w, config("workers 2\nlog_level debug\ninput_memory_limit 64m"))
+    assert "these of <system>" not in w.log()
+    own = pathlib.Path(w.root, "own.log")
+    w.configure(config(f"workers 3\nrpc_endpoint 127.0.0.1:{free_port()}\n<log>\nformat json\npath {own}\n</log>"))
+    w.reload()
+    wait_until(lambda: own.exists() and RELOADED in own.read_text(), 20, w.log_tail)
+    assert re.search(r'these of <system> have changed, and count from the next start.*changed="workers, rpc_endpoint"', w.log())
+    assert own.read_text().startswith('{"time":')
+    w.configure(config("workers 2\nlog_level warn"))
+    before = own.read_text().count("reloading")
+    w.reload()
+    wait_until(lambda: own.read_text().count("reloading") == before + 1, 20, own.read_text)
+    with Connection(w.port) as c:
+        acked(c)
 
 
 def test_sources_come_and_go(weir, fake_es, prefix):
