@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "entry.h"
-#include "feed.h"
+#include "feed_timer.h"
 #include "plugin_info.h"
 #include "record/json_get.h"
 #include "server.h"
@@ -63,15 +63,14 @@ static const struct conf_schema schema = {
 };
 
 struct agent {
-	struct feed feed; /* first: on_room is handed it */
+	struct feed_timer timer; /* first: on_tick is handed it; not started without a tag */
 	struct source *source;
 	const struct agent_conf *conf;
 	struct server *server;
 	struct admin *admin;
-	struct worker *worker; /* NULL: no events */
-	struct event *timer;
-	atomic_bool blocked;
 };
+
+static void on_tick(struct feed_timer *t, struct ingest *in);
 
 static void *create(struct source *source, struct builder *b)
 {
@@ -79,6 +78,7 @@ static void *create(struct source *source, struct builder *b)
 	(void)b;
 	s->source = source;
 	s->conf = source->conf;
+	s->timer = (struct feed_timer){.source = source, .interval_ns = s->conf->emit_interval_ns, .on_tick = on_tick};
 	return s;
 }
 
@@ -195,17 +195,12 @@ static void emit(struct agent *s, struct ingest *in, json_t *object, struct buf 
 	buf_free(&entry);
 }
 
-static void on_timer(evutil_socket_t fd, short events, void *arg)
+static void on_tick(struct feed_timer *t, struct ingest *in)
 {
-	struct agent *s = arg;
+	struct agent *s = (struct agent *)t;
 	struct plugin_info_options o = {.config = s->conf->include_config, .retry = s->conf->include_retry};
 	struct buf text, record;
-	(void)fd;
-	(void)events;
-	if (feed_is_blocked(&s->feed))
-		return;
 	json_t *list = plugin_info(server_pipeline(s->server), &o);
-	struct ingest *in = feed_open(&s->feed);
 	buf_init(&text, 16 << 20);
 	buf_init(&record, 16 << 20);
 	for (size_t i = 0; i < json_array_size(list); i++)
@@ -213,25 +208,6 @@ static void on_timer(evutil_socket_t fd, short events, void *arg)
 	buf_free(&text);
 	buf_free(&record);
 	json_decref(list);
-	if (!feed_close(&s->feed))
-		atomic_store(&s->blocked, true);
-}
-
-static void on_room(struct feed *f)
-{
-	struct agent *s = (struct agent *)f;
-	atomic_store(&s->blocked, false);
-}
-
-static void begin_events(struct worker *w, void *arg)
-{
-	struct agent *s = arg;
-	int64_t ns = s->conf->emit_interval_ns;
-	struct timeval interval = {.tv_sec = ns / NS_PER_S, .tv_usec = ns % NS_PER_S / 1000};
-	feed_init(&s->feed, s->source, w, on_room);
-	s->timer = event_new(worker_base(w), -1, EV_PERSIST, on_timer, s);
-	if (s->timer)
-		event_add(s->timer, &interval);
 }
 
 /* ---- life --------------------------------------------------------------------------------------------------------- */
@@ -254,48 +230,25 @@ static bool start(struct source *source, struct server *server, struct err *err)
 		return false;
 	}
 	log_info(source->id, "listening port", LOG_U("port", admin_port(s->admin, 0)), LOG_S("bind", s->conf->bind));
-	if (!s->conf->tag)
-		return true;
-	s->worker = server_workers(server)[0];
-	worker_call(s->worker, begin_events, s);
-	return s->timer || err_set(err, "the timer cannot be added to a worker's event loop");
-}
-
-static void halt(struct worker *w, void *arg)
-{
-	struct agent *s = arg;
-	(void)w;
-	if (s->timer)
-		event_free(s->timer);
-	s->timer = NULL;
+	return !s->conf->tag || feed_timer_start(&s->timer, server_workers(server)[0], err);
 }
 
 static void stop(struct source *source)
 {
 	struct agent *s = source->self;
-	if (s->worker)
-		worker_call(s->worker, halt, s);
+	feed_timer_stop(&s->timer);
 }
 
 static unsigned busy(const struct source *source)
 {
 	const struct agent *s = source->self;
-	return atomic_load(&s->blocked);
-}
-
-static void give_up(struct worker *w, void *arg)
-{
-	struct agent *s = arg;
-	(void)w;
-	feed_drop(&s->feed);
+	return feed_timer_is_busy(&s->timer);
 }
 
 static void end(struct source *source)
 {
 	struct agent *s = source->self;
-	if (s->worker)
-		worker_call(s->worker, give_up, s);
-	s->worker = NULL;
+	feed_timer_end(&s->timer);
 	admin_free(s->admin);
 	s->admin = NULL;
 }

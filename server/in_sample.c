@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "entry.h"
-#include "feed.h"
+#include "feed_timer.h"
 #include "pipeline.h"
 #include "plugin.h"
 #include "record/json_get.h"
@@ -88,18 +88,15 @@ static const struct conf_schema schema = {
 };
 
 struct in_sample {
-	struct feed feed; /* first: on_room is handed it */
+	struct feed_timer timer; /* first: on_tick is handed it */
 	struct source *source;
 	const struct in_sample_conf *conf;
 	struct buf records; /* msgpack maps, one after the other */
 	uint32_t record_count;
-	struct worker *worker;
-	struct event *timer;
 	unsigned bin;
 	const uint8_t *next; /* in records */
 	uint64_t counter;
 	struct buf entry;
-	atomic_bool blocked;
 };
 
 /* ---- making ---------------------------------------------------------------------------------------------------------- */
@@ -145,11 +142,14 @@ static void destroy(void *self)
 	mem_free(s);
 }
 
+static void on_tick(struct feed_timer *t, struct ingest *in);
+
 static void *create(struct source *source, struct builder *b)
 {
 	const struct in_sample_conf *c = source->conf;
 	struct in_sample *s = mem_zalloc(sizeof *s);
 	const char *why = "it is no JSON";
+	s->timer = (struct feed_timer){.source = source, .interval_ns = NS_PER_S / BINS, .on_tick = on_tick};
 	s->source = source;
 	s->conf = c;
 	buf_init(&s->records, 64 << 20);
@@ -192,89 +192,45 @@ static void emit(struct in_sample *s, struct ingest *in)
 	added_free(&added);
 }
 
-static void on_timer(evutil_socket_t fd, short events, void *arg)
+static void on_tick(struct feed_timer *t, struct ingest *in)
 {
-	struct in_sample *s = arg;
+	struct in_sample *s = (struct in_sample *)t;
 	uint64_t rate = (uint64_t)s->conf->rate, batches = rate / BINS;
-	(void)fd;
-	(void)events;
 	if (++s->bin == BINS) {
 		s->bin = 0;
 		batches += rate % BINS;
 	}
-	if (feed_is_blocked(&s->feed))
-		return;
-	struct ingest *in = feed_open(&s->feed);
-	for (uint64_t i = 0; i < batches && !feed_is_blocked(&s->feed); i++) {
+	for (uint64_t i = 0; i < batches && !feed_is_blocked(&t->feed); i++) {
 		counter_add(s->source->n.messages, 1);
 		for (int64_t n = 0; n < s->conf->size; n++)
 			emit(s, in);
 	}
-	if (!feed_close(&s->feed))
-		atomic_store(&s->blocked, true);
-}
-
-static void on_room(struct feed *f)
-{
-	struct in_sample *s = (struct in_sample *)f;
-	atomic_store(&s->blocked, false);
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------- */
 
-static void begin(struct worker *w, void *arg)
-{
-	struct in_sample *s = arg;
-	struct timeval interval = {.tv_usec = 1000000 / BINS};
-	feed_init(&s->feed, s->source, w, on_room);
-	s->timer = event_new(worker_base(w), -1, EV_PERSIST, on_timer, s);
-	if (s->timer)
-		event_add(s->timer, &interval);
-}
-
 static bool start(struct source *source, struct server *server, struct err *err)
 {
 	struct in_sample *s = source->self;
-	s->worker = server_workers(server)[0];
-	worker_call(s->worker, begin, s);
-	return s->timer || err_set(err, "the timer cannot be added to a worker's event loop");
-}
-
-static void halt(struct worker *w, void *arg)
-{
-	struct in_sample *s = arg;
-	(void)w;
-	if (s->timer)
-		event_free(s->timer);
-	s->timer = NULL;
+	return feed_timer_start(&s->timer, server_workers(server)[0], err);
 }
 
 static void stop(struct source *source)
 {
 	struct in_sample *s = source->self;
-	if (s->worker)
-		worker_call(s->worker, halt, s);
+	feed_timer_stop(&s->timer);
 }
 
 static unsigned busy(const struct source *source)
 {
 	const struct in_sample *s = source->self;
-	return atomic_load(&s->blocked);
-}
-
-static void give_up(struct worker *w, void *arg)
-{
-	struct in_sample *s = arg;
-	(void)w;
-	feed_drop(&s->feed);
+	return feed_timer_is_busy(&s->timer);
 }
 
 static void end(struct source *source)
 {
 	struct in_sample *s = source->self;
-	if (s->worker)
-		worker_call(s->worker, give_up, s);
-	s->worker = NULL;
+	feed_timer_end(&s->timer);
 }
 
 static void describe(const struct source *source, struct buf *out)
