@@ -160,16 +160,6 @@ void conn_group_free(struct conn_group *g)
 	mem_free(g);
 }
 
-unsigned conn_group_count(const struct conn_group *g)
-{
-	return g->count;
-}
-
-struct worker *conn_group_worker(struct conn_group *g)
-{
-	return g->worker;
-}
-
 void conn_group_each(struct conn_group *g, void (*fn)(struct conn *c, void *arg), void *arg)
 {
 	for (struct conn *c = g->first, *next; c; c = next) {
@@ -247,7 +237,6 @@ struct conn *conn_new(struct conn_group *g, int fd, const struct peer *peer, SSL
 	if (c->next)
 		c->next->prev = &c->next;
 	g->first = c;
-	g->count++;
 	set_socket_options(c);
 	c->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, c);
 	c->writable = event_new(base, fd, EV_WRITE, on_writable, c);
@@ -277,7 +266,6 @@ void conn_gone(struct conn *c)
 	*c->prev = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
-	c->group->count--;
 	c->group = NULL;
 	if (c->readable)
 		event_free(c->readable);

@@ -51,10 +51,8 @@ struct conn_group *conn_group_new(
 	struct worker *w, const struct conn_ops *ops, const struct conn_limits *limits, const char *id);
 /* Only when it is empty. */
 void conn_group_free(struct conn_group *g);
-unsigned conn_group_count(const struct conn_group *g);
 /* Calls fn for each connection; it may end them. */
 void conn_group_each(struct conn_group *g, void (*fn)(struct conn *c, void *arg), void *arg);
-struct worker *conn_group_worker(struct conn_group *g);
 
 /*
  * Takes the descriptor. `tls` NULL = plain; the context is not taken. NULL if it could not be set up:

@@ -15,7 +15,6 @@ struct conn_group {
 	struct conn_limits limits;
 	const char *id;
 	struct conn *first;
-	unsigned count;
 	struct worker_tick *tick;
 };
 

@@ -15,7 +15,7 @@ enum session_state { SESSION_WAIT_PING, SESSION_OPEN, SESSION_ENDING };
 
 /* A message whose sender waits. */
 struct ack {
-	struct txn txn; /* first: txn_done is handed it */
+	struct txn txn; /* first: on_txn is handed it */
 	struct ack *next;
 	struct session *session;
 	int64_t since_ns; /* monotonic: its last byte had come */

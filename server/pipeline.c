@@ -302,35 +302,39 @@ bool pipeline_has_source_of(const struct pipeline *p, const struct pipeline *hom
 
 /* ---- the end ---------------------------------------------------------------------------------------------------- */
 
+static void filter_free(struct filter *f)
+{
+	f->plugin->filter->destroy(f->self);
+	conf_free(f->plugin->schema, f->conf);
+	mem_free(f->id);
+	mem_free(f);
+}
+
+/* All but its flow, which a secondary one has from its primary. */
+static void output_free(struct output *o)
+{
+	o->plugin->output->destroy(o->self);
+	conf_free(o->plugin->schema, o->conf);
+	mem_free(o->id);
+	mem_free(o);
+}
+
 void pipeline_free(struct pipeline *p)
 {
 	if (!p)
 		return;
 	for (size_t i = 0; i < p->sources.n; i++)
 		source_free(p->sources.v[i]);
-	for (size_t i = 0; i < p->filters.n; i++) {
-		struct filter *f = p->filters.v[i];
-		f->plugin->filter->destroy(f->self);
-		conf_free(f->plugin->schema, f->conf);
-		mem_free(f->id);
-		mem_free(f);
-	}
+	for (size_t i = 0; i < p->filters.n; i++)
+		filter_free(p->filters.v[i]);
 	for (size_t i = 0; i < p->outputs.n; i++) {
 		struct output *o = p->outputs.v[i];
 		flow_free(o->flow);
 		conf_free(&buffer_conf_schema, o->own_buffer);
-		o->plugin->output->destroy(o->self);
-		conf_free(o->plugin->schema, o->conf);
-		mem_free(o->id);
-		mem_free(o);
+		output_free(o);
 	}
-	for (size_t i = 0; i < p->secondaries.n; i++) {
-		struct output *o = p->secondaries.v[i];
-		o->plugin->output->destroy(o->self);
-		conf_free(o->plugin->schema, o->conf);
-		mem_free(o->id);
-		mem_free(o);
-	}
+	for (size_t i = 0; i < p->secondaries.n; i++)
+		output_free(p->secondaries.v[i]);
 	for (size_t i = 0; i < p->keys.n; i++)
 		chunk_keys_free(p->keys.v[i]);
 	for (size_t i = 0; i < p->memory.n; i++)

@@ -34,13 +34,9 @@ static void collect_syncs(struct metrics *m, const char *labels, const struct bu
 	histogram_set(h, b->sync_buckets, (double)b->sync_ns_sum / 1e9);
 }
 
-/* Numbers that the buffers keep for themselves are read when somebody asks. */
-static void collect_flow(struct metrics *m, const struct output *o)
+static void collect_gauges(struct metrics *m, const char *labels, const struct flow_status *f)
 {
-	struct flow_status f;
-	flow_status(o->flow, &f);
-	const struct buffer_stats *b = &f.buffer;
-	char *labels = metrics_labels("plugin_id", o->id, "type", o->plugin->name, NULL);
+	const struct buffer_stats *b = &f->buffer;
 	struct {
 		const char *name, *help;
 		int64_t value;
@@ -60,9 +56,15 @@ static void collect_flow(struct metrics *m, const struct output *o)
 		{"weir_buffer_full", "1: total_limit_size is reached, senders wait.", b->full},
 		{"weir_buffer_disk_full", "1: the disk is full, senders wait.", b->disk_full},
 		{"weir_buffer_refusing", "1: syncs fail again and again, nothing is taken.", b->refusing},
-		{"weir_output_down", "1: the destination does not work.", f.down},
-		{"weir_output_holding", "1: somebody must mend something at the destination.", f.holding},
+		{"weir_output_down", "1: the destination does not work.", f->down},
+		{"weir_output_holding", "1: somebody must mend something at the destination.", f->holding},
 	};
+	for (size_t i = 0; i < sizeof gauges / sizeof *gauges; i++)
+		gauge_set(metrics_gauge(m, gauges[i].name, labels, gauges[i].help), gauges[i].value);
+}
+
+static void collect_counters(struct metrics *m, const char *labels, const struct buffer_stats *b)
+{
 	struct {
 		const char *name, *help;
 		uint64_t value;
@@ -77,12 +79,20 @@ static void collect_flow(struct metrics *m, const struct output *o)
 		{"weir_buffer_dropped_events_total", "Events dropped by overflow_action drop_oldest_chunk.",
 			b->dropped_records},
 	};
-	for (size_t i = 0; i < sizeof gauges / sizeof *gauges; i++)
-		gauge_set(metrics_gauge(m, gauges[i].name, labels, gauges[i].help), gauges[i].value);
 	for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
 		atomic_store(&metrics_counter(m, counters[i].name, labels, counters[i].help)->v, counters[i].value);
-	collect_syncs(m, labels, b);
-	buffer_metrics_books(m, o->id, o->plugin->name, b);
+}
+
+/* Numbers that the buffers keep for themselves are read when somebody asks. */
+static void collect_flow(struct metrics *m, const struct output *o)
+{
+	struct flow_status f;
+	flow_status(o->flow, &f);
+	char *labels = metrics_labels("plugin_id", o->id, "type", o->plugin->name, NULL);
+	collect_gauges(m, labels, &f);
+	collect_counters(m, labels, &f.buffer);
+	collect_syncs(m, labels, &f.buffer);
+	buffer_metrics_books(m, o->id, o->plugin->name, &f.buffer);
 	mem_free(labels);
 }
 
