@@ -1,4 +1,5 @@
 """Everything that goes wrong between weir and Elasticsearch, mixed, for long and at speed."""
+import contextlib
 import json
 import os
 import subprocess
@@ -62,7 +63,8 @@ class ServerOfItsOwn:
         http.request("DELETE", f"{self.url}/_fake/fault")
 
     def away(self, seconds):
-        http.request("POST", f"{self.url}/_fake/listener", {"seconds": seconds})
+        with contextlib.suppress(OSError):  # it may go before it has answered
+            http.request("POST", f"{self.url}/_fake/listener", {"seconds": seconds})
         wait_until(lambda: not self.answers(), 10, "the fake server is gone", 0.005)
         wait_until(self.answers, 20, "the fake server is back", 0.1)
 
@@ -134,7 +136,8 @@ def outage(c):
     es = ServerOfItsOwn(folder)
     try:
         w = make_weir(folder, es.url, buffer="flush_thread_count 4").start()
-        http.request("POST", f"{es.url}/_fake/listener", {"seconds": seconds + 5})
+        with contextlib.suppress(OSError):
+            http.request("POST", f"{es.url}/_fake/listener", {"seconds": seconds + 5})
         sender = subprocess.Popen([load_gen(), "--port", str(w.port), "--connections", "2", "--chunk", "100", "--window", "32",
                                    "--rate", str(rate), "--records", str(total)], stdout=subprocess.PIPE, text=True)
         began = time.monotonic()
