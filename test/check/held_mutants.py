@@ -17,8 +17,10 @@ MUTANTS = [
         ("\tif (s)\n\t\theld_stream_put_back(h, s, g);", "\tif (!s)\n\t\theld_stream_put_back(h, s, g);")], HELD),
     ("held: a complete message is not known after a restart", "server/holder.c", [
         (".complete = gone && last && t->repeats ?", ".complete = !gone && last && t->repeats ?")], HELD),
-    ("held: tidying up forgets what waits", "server/held.c", [
-        ("\t\tif (!holder_has(holder, v->key, w.index))", "\t\tif (holder_has(holder, v->key, w.index))")], HELD),
+    ("held: tidying up forgets what waits", "server/held_tidy.c", [
+        ("\t\tif (!is_held(h, view->id, v->key, w.index))", "\t\tif (is_held(h, view->id, v->key, w.index))")], HELD),
+    ("held: what waits at a reload stays where nobody looks", "server/held.c", [
+        ("\tadd_holders(&h->leaving, h->ours.v, h->ours.n);\n", "")], HELD),
     ("held: streams without a bound", "server/holder.c", [
         ("|| map_count(h->streams) >= HOLDER_STREAMS)", "|| !h->streams)")], HELD),
     ("repeats: a repetition is acknowledged before the first copy is durable", "server/repeats.c", [
