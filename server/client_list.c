@@ -155,6 +155,11 @@ void client_list_free(struct client_list *l)
 	mem_free(l);
 }
 
+bool client_list_lets_all(const struct conf_list *security)
+{
+	return !security->n || !((const struct security_conf *)security->v[0])->clients.n;
+}
+
 const struct client_limits *client_list_find(const struct client_list *l, const struct peer *p)
 {
 	if (!l->security.client_count)

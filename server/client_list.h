@@ -15,6 +15,9 @@ extern const struct conf_schema client_list_schema;
 struct client_list *client_list_new(const void *security, struct conf_report *report);
 void client_list_free(struct client_list *l); /* NULL is allowed */
 
+/* Whether the <security> sections in this list (at most one) let every address in. */
+bool client_list_lets_all(const struct conf_list *security);
+
 /* What this peer may do; NULL: it is not let in. Any thread. */
 const struct client_limits *client_list_find(const struct client_list *l, const struct peer *p);
 

@@ -142,6 +142,11 @@ static const struct rule *rule_of(const struct forward_rules *r, const struct fo
 	return client ? &r->of_clients[client - r->clients] : &r->everybody;
 }
 
+bool forward_rules_serve_all(const struct forward_rules *r)
+{
+	return !r || (!forward_rules_want_key(r) && (!r->conf->clients.n || r->conf->allow_anonymous_source));
+}
+
 const struct client_limits *forward_rules_limits(const struct forward_rules *r, const struct forward_client *client)
 {
 	return &rule_of(r, client)->limits;

@@ -17,6 +17,9 @@ const struct forward_security *forward_rules_security(const struct forward_rules
 /* Whether senders must shake hands; else forward_security's key means nothing. */
 bool forward_rules_want_key(const struct forward_rules *r);
 
+/* Whether whoever comes is served; rules NULL: there are none. */
+bool forward_rules_serve_all(const struct forward_rules *r);
+
 /* `client` is forward_find_client's; NULL: none. */
 const struct client_limits *forward_rules_limits(const struct forward_rules *r, const struct forward_client *client);
 /* Whether that client and that user (NULL: nobody asked) may send under that tag. */

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "forward_conf.h"
 #include "forward_session.h"
+#include "peer.h"
 #include "pipeline.h"
 #include "server.h"
 
@@ -257,6 +258,13 @@ static void describe(const struct source *s, struct buf *out)
 			f->rules && forward_rules_want_key(f->rules) ? ", shared key" : "");
 }
 
+static bool is_open(const struct source *s)
+{
+	const struct in_forward *f = s->self;
+	return !is_unix(f) && is_everywhere(f->conf->bind) && forward_rules_serve_all(f->rules) &&
+	       !transport_wants_certificate(&f->conf->transport);
+}
+
 static const struct input_ops ops = {
 	.create = create,
 	.destroy = destroy,
@@ -265,6 +273,7 @@ static const struct input_ops ops = {
 	.busy = busy,
 	.end = end,
 	.renew = renew,
+	.is_open = is_open,
 	.describe = describe,
 };
 

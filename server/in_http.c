@@ -6,10 +6,12 @@
  */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "client_list.h"
 #include "feed.h"
 #include "entry.h"
 #include "http_events.h"
 #include "http_session.h"
+#include "peer.h"
 #include "pipeline.h"
 #include "plugin.h"
 
@@ -437,6 +439,13 @@ static void describe(const struct source *s, struct buf *out)
 		h->conf->transport.n && transport_is_tls(h->conf->transport.v[0]) ? "https" : "http");
 }
 
+static bool is_open(const struct source *s)
+{
+	const struct http_conf *c = s->conf;
+	return is_everywhere(c->bind) && client_list_lets_all(&c->security) &&
+	       !transport_wants_certificate(&c->transport);
+}
+
 static const struct input_ops ops = {
 	.create = create,
 	.destroy = destroy,
@@ -445,6 +454,7 @@ static const struct input_ops ops = {
 	.busy = busy,
 	.end = end,
 	.renew = renew,
+	.is_open = is_open,
 	.describe = describe,
 };
 

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "client_list.h"
 #include "listen_params.h"
+#include "peer.h"
 #include "pipeline.h"
 #include "record/msgpack_scan.h"
 #include "text_datagrams.h"
@@ -468,6 +469,13 @@ static void describe(const struct source *source, struct buf *out)
 	buf_printf(out, "%s:%u %s", s->conf->bind, port, names[protocol_of(s->conf)]);
 }
 
+static bool is_open(const struct source *s)
+{
+	const struct in_syslog_conf *c = s->conf;
+	return is_everywhere(c->bind) && client_list_lets_all(&c->security) &&
+	       !transport_wants_certificate(&c->transport);
+}
+
 static const struct input_ops ops = {
 	.create = create,
 	.destroy = destroy,
@@ -476,6 +484,7 @@ static const struct input_ops ops = {
 	.busy = busy,
 	.end = end,
 	.renew = renew,
+	.is_open = is_open,
 	.describe = describe,
 };
 

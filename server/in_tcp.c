@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "client_list.h"
 #include "listen_params.h"
+#include "peer.h"
 #include "pipeline.h"
 #include "text_session.h"
 #include "transport_conf.h"
@@ -175,6 +176,13 @@ static void describe(const struct source *s, struct buf *out)
 		parser_type_name(t->source.parser));
 }
 
+static bool is_open(const struct source *s)
+{
+	const struct in_tcp_conf *c = s->conf;
+	return is_everywhere(c->bind) && client_list_lets_all(&c->security) &&
+	       !transport_wants_certificate(&c->transport);
+}
+
 static const struct input_ops ops = {
 	.create = create,
 	.destroy = destroy,
@@ -183,6 +191,7 @@ static const struct input_ops ops = {
 	.busy = busy,
 	.end = end,
 	.renew = renew,
+	.is_open = is_open,
 	.describe = describe,
 };
 

@@ -1,6 +1,7 @@
 /* in_udp.c: <source> @type udp: a text a datagram, through the parser of <parse>. */
 #include "base/mem.h"
 #include "listen_params.h"
+#include "peer.h"
 #include "pipeline.h"
 #include "text_datagrams.h"
 #include "transport_conf.h"
@@ -167,6 +168,11 @@ static void describe(const struct source *s, struct buf *out)
 		out, "%s:%u udp, %s", c->bind, text_datagrams_port(u->datagrams), parser_type_name(u->source.parser));
 }
 
+static bool is_open(const struct source *s)
+{
+	return is_everywhere(((const struct in_udp_conf *)s->conf)->bind);
+}
+
 static const struct input_ops ops = {
 	.create = create,
 	.destroy = destroy,
@@ -174,6 +180,7 @@ static const struct input_ops ops = {
 	.stop = stop,
 	.busy = busy,
 	.end = end,
+	.is_open = is_open,
 	.describe = describe,
 };
 

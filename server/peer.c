@@ -169,6 +169,15 @@ int listen_tcp(const char *bind_to, uint16_t port, int backlog, struct err *err)
 	return fd < 0 ? fd : begin_listening(fd, backlog, bind_to, err);
 }
 
+bool is_everywhere(const char *bind_to)
+{
+	struct in_addr four;
+	struct in6_addr six;
+	if (inet_pton(AF_INET, bind_to, &four) == 1)
+		return four.s_addr == htonl(INADDR_ANY);
+	return inet_pton(AF_INET6, bind_to, &six) == 1 && IN6_IS_ADDR_UNSPECIFIED(&six);
+}
+
 int bind_udp(const char *bind_to, uint16_t port, struct err *err)
 {
 	return open_bound(bind_to, port, SOCK_DGRAM, err);

@@ -23,6 +23,8 @@ struct peer {
 /* Fills ip and text from the address. */
 void peer_name(struct peer *p);
 
+/* Whether `bind` means all addresses of the host. */
+bool is_everywhere(const char *bind_to);
 /* Opens a listening TCP socket (non-blocking, close-on-exec). -1 and err on failure. backlog <= 0: 1024. */
 int listen_tcp(const char *bind_to, uint16_t port, int backlog, struct err *err);
 /* A UDP socket. */

@@ -84,6 +84,8 @@ struct input_ops {
 	void (*end)(struct source *s);
 	/* While all workers are parked: files that the configuration names (certificates) are read again. NULL is allowed. False: the old ones stay. */
 	bool (*renew)(struct source *s, struct err *err);
+	/* Whether whoever reaches its port may send: it listens on all addresses, and asks nobody who they are. NULL: it listens on none. */
+	bool (*is_open)(const struct source *s);
 	/* A line for the start-up banner: "0.0.0.0:24224 tcp, udp heartbeat". */
 	void (*describe)(const struct source *s, struct buf *out);
 	bool no_events; /* it only tells of others: the status leaves it out */

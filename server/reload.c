@@ -343,6 +343,7 @@ static void on_pulse(evutil_socket_t fd, short events, void *arg)
 		start_sources(s, true);
 		hold_sockets(false);
 		log_info(NULL, "reloaded: the new configuration is in force");
+		sources_warn_of_open(s->conf.pipeline);
 		if (s->reload_again) {
 			s->reload_again = false;
 			server_reload(s, "asked for again");

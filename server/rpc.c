@@ -3,6 +3,7 @@
 #include "admin.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "peer.h"
 #include "record/json_put.h"
 
 #include <signal.h>
@@ -124,6 +125,7 @@ struct rpc *rpc_start(struct event_base *base, const char *endpoint, const struc
 	unsigned long port = strtoul(colon ? colon + 1 : endpoint, NULL, 10); /* system_conf has checked it */
 	bool ok = r->admin ? admin_listen(r->admin, host, (uint16_t)port, err)
 			   : err_set(err, "no memory for the RPC endpoint");
+	bool everywhere = is_everywhere(host);
 	mem_free(host);
 	if (!ok) {
 		rpc_stop(r);
@@ -131,6 +133,8 @@ struct rpc *rpc_start(struct event_base *base, const char *endpoint, const struc
 	}
 	add_routes(r);
 	log_info(NULL, "RPC endpoint", LOG_S("endpoint", endpoint));
+	if (everywhere)
+		log_warn(NULL, "whoever reaches rpc_endpoint can stop weir: give it 127.0.0.1");
 	return r;
 }
 

@@ -18,6 +18,7 @@
 #include "dead_samples.h"
 #include "senders.h"
 #include "server_status.h"
+#include "sources.h"
 #include "taps.h"
 #include "unmatched.h"
 
@@ -468,6 +469,7 @@ int server_run(const struct cmdline *cmd)
 	if (good && start(&s, &err)) {
 		s.ready = true;
 		log_info(NULL, "weir is now running");
+		sources_warn_of_open(s.conf.pipeline);
 		event_base_loop(s.base, EVLOOP_NO_EXIT_ON_EMPTY);
 		status = 0;
 	} else if (good) {

@@ -16,6 +16,27 @@ static struct source *next(const struct pipeline *p, size_t *i)
 	return NULL;
 }
 
+void sources_warn_of_open(const struct pipeline *p)
+{
+	struct buf open;
+	size_t i = 0;
+	buf_init(&open, 64 << 10);
+	for (struct source *s; (s = next(p, &i));) {
+		if (!s->plugin->input->is_open || !s->plugin->input->is_open(s))
+			continue;
+		buf_printf(&open, "%s%s ", open.n ? "; " : "", s->id);
+		s->plugin->input->describe(s, &open);
+	}
+	if (open.n)
+		log_warn(NULL,
+			"whoever reaches these sources may send: they listen on all addresses and ask nobody who "
+			"they are; "
+			"`bind` one address, or name the senders (<security>, client_cert_auth), or see to it that "
+			"the network does",
+			LOG_B("open", buf_span(&open)));
+	buf_free(&open);
+}
+
 void source_stop(struct source *s)
 {
 	if (s->plugin->input->stop)

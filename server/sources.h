@@ -8,6 +8,9 @@
 
 #include "pipeline.h"
 
+/* Tells in one line which of them take events from whoever comes. */
+void sources_warn_of_open(const struct pipeline *p);
+
 /* Takes nothing new from now on. Also of one whose start has failed. */
 void source_stop(struct source *s);
 

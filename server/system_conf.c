@@ -404,6 +404,7 @@ void system_put_restarts(const struct system_conf *a, const struct system_conf *
 		{"without_source", a->without_source != b->without_source},
 		{"confine", a->confine != b->confine},
 		{"rpc_endpoint", differ(a->rpc_endpoint, b->rpc_endpoint)},
+		{"enable_get_dump", a->enable_get_dump != b->enable_get_dump},
 		{"<admin>", sections_differ(&a->admin, &b->admin)},
 		{"<dead_letters>", sections_differ(&a->dead_letters, &b->dead_letters)},
 	};

@@ -215,6 +215,12 @@ bool transport_is_udp(const struct transport_conf *c)
 	return c && strcmp(c->common.arg, "udp") == 0;
 }
 
+bool transport_wants_certificate(const struct conf_list *transport)
+{
+	const struct transport_conf *c = transport->n ? transport->v[0] : NULL;
+	return transport_is_tls(c) && c->client_cert_auth;
+}
+
 /* ---- OpenSSL -------------------------------------------------------------------------------------------------------- */
 
 const char *tls_error_text(char *out, size_t size)

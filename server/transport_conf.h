@@ -24,6 +24,8 @@ extern const struct conf_schema transport_conf_schema;
 /* c NULL (no section) means plain TCP. */
 bool transport_is_tls(const struct transport_conf *c);
 bool transport_is_udp(const struct transport_conf *c);
+/* Whether only clients with a certificate are served. `transport`: the sections, at most one. */
+bool transport_wants_certificate(const struct conf_list *transport);
 
 /*
  * Reads certificate, key and CA files. NULL and err, which names the file and what is wrong with it. A shared library context is reference-counted by OpenSSL:

@@ -132,3 +132,30 @@ def test_user(weir, open_folder, fake_es, prefix):
     send_events(w.port, "a", [{"n": 2}])
     wait_until(lambda: len(fake_es.documents()) == 2, 20, w.log_tail)
     assert {os.stat(f"{root}/{name}").st_uid for name in os.listdir(root)} == {nobody.pw_uid}
+
+
+def source(type_, id_, rest=""):
+    return f"<source>\n @type {type_}\n @id {id_}\n port 0\n {rest}\n</source>\n"
+
+
+LINE = "tag x\n <parse>\n @type none\n </parse>\n"
+LIMITS = "<security>\n max_events_per_second 10\n </security>"
+CLIENT = "<security>\n <client>\n network 127.0.0.0/8\n </client>\n {}\n </security>"
+KEY = "<security>\n self_hostname a\n shared_key 0123456789abcdef\n </security>"
+
+
+def test_open_sources(weir):
+    """One warning names the sources that take events from whoever comes, and none else."""
+    asked = [source("forward", "asks1", KEY), source("forward", "asks2", "bind 127.0.0.1"), source("tcp", "asks3", LINE + CLIENT.format("")),
+             source("forward", "asks4", CLIENT.format("self_hostname a\nshared_key \"\"\nallow_anonymous_source false")),
+             source("prometheus", "asks5"), source("unix", "asks6", "path {{root}}/sock").replace("port 0", "")]
+    w = weir(SYSTEM + "".join(asked) + source("forward", "open1") + source("forward", "open2", "bind ::\n" + LIMITS) + source("http", "open3") +
+             source("udp", "open4", LINE) + source("syslog", "open5", "tag x") + source("tcp", "open6", LINE + LIMITS) + "<match **>\n @type null\n</match>\n")
+    line = w.wait_log("whoever reaches these sources may send.*").group()
+    for i in range(1, 7):
+        assert f"open{i} " in line
+    assert "asks" not in line and "open1 0.0.0.0:" in line
+    w.configure(SYSTEM + "".join(asked) + "<match **>\n @type null\n</match>\n")
+    before = w.log().count("whoever reaches")
+    reload(w)
+    assert w.log().count("whoever reaches") == before
