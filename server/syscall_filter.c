@@ -23,10 +23,8 @@ static const unsigned denied[] = {
 	/* Programs: no plugin starts one. */
 	SYS_execve,
 	SYS_execveat,
-/* Others' memory and descriptors. LeakSanitizer traces its own process. */
-#ifndef __SANITIZE_ADDRESS__
+	/* Others' memory and descriptors. */
 	SYS_ptrace,
-#endif
 	SYS_process_vm_readv,
 	SYS_process_vm_writev,
 	SYS_kcmp,
