@@ -2,10 +2,10 @@
 #include "base/mem.h"
 #include "base/regexp.h"
 #include "pipeline.h"
+#include "record_encoding.h"
 #include "record_fields.h"
 
 #include <stddef.h>
-#include <strings.h>
 
 struct replace_conf {
 	struct conf_common common;
@@ -34,8 +34,9 @@ static const struct conf_param params[] = {
 	{.name = "char_encoding",
 		.type = CONF_STRING,
 		AT(char_encoding),
-		.help = "Only `utf-8` (and `utf-8:utf-8`): texts are taken for that anyway, and what is none is "
-			"replaced "
+		.help = "`FROM:utf-8`: the values' texts are in the encoding FROM (a name that Ruby or iconv has: "
+			"euc-jp, shift_jis, windows-1252) and become UTF-8; what is no text in it becomes U+FFFD. "
+			"`utf-8` alone changes nothing: texts are taken for that anyway, and what is none is replaced "
 			"when documents are written."},
 	{.name = "prepare_value",
 		.type = CONF_IGNORED,
@@ -101,7 +102,8 @@ struct modifier {
 	size_t remove_count;
 	struct replacement *replace;
 	size_t replace_count;
-	struct filter_pool pool;
+	char *encoding; /* that texts come in; NULL = they are taken as they are */
+	struct filter_pool pool, encodings;
 };
 
 /* ---- making ---- */
@@ -115,7 +117,9 @@ static void destroy(void *self)
 		record_path_free(m->remove[i]);
 	mem_free(m->remove);
 	mem_free(m->replace);
+	mem_free(m->encoding);
 	filter_pool_destroy(&m->pool, record_room_free);
+	filter_pool_destroy(&m->encodings, record_encoding_free);
 	record_fields_free(m->fields);
 	mem_free(m);
 }
@@ -162,16 +166,15 @@ static void *create(struct filter *f, struct builder *b)
 	struct conf_report *report = builder_report(b);
 	size_t errors = report->errors;
 	struct modifier *m = mem_zalloc(sizeof *m);
+	struct err err;
 	m->conf = c;
 	filter_pool_init(&m->pool);
+	filter_pool_init(&m->encodings);
 	if (c->remove_keys.v && c->whitelist_keys.v)
 		conf_report_add(report, CONF_ERROR, conf_where(c, "whitelist_keys"),
 			"remove_keys and whitelist_keys are exclusive with each other.");
-	if (c->char_encoding && strcasecmp(c->char_encoding, "utf-8") != 0 &&
-		strcasecmp(c->char_encoding, "utf-8:utf-8") != 0)
-		conf_report_add(report, CONF_ERROR, conf_where(c, "char_encoding"),
-			"weir converts no encodings (%s): texts are UTF-8 here; convert them where they are collected",
-			c->char_encoding);
+	if (c->char_encoding && !record_encoding_parse(c->char_encoding, &m->encoding, &err))
+		conf_report_add(report, CONF_ERROR, conf_where(c, "char_encoding"), "char_encoding: %s", err.text);
 	m->fields = record_fields_make(&c->records, RECORD_MODIFIER, true, report);
 	add_removals(m, report);
 	add_replacements(m, report);
@@ -188,6 +191,7 @@ struct change {
 	const struct modifier *m;
 	struct expr_vm *vm;
 	struct filter_walk *walk;
+	struct record_encoding *encoding; /* NULL = texts stay as they are */
 	struct record record;
 };
 
@@ -265,6 +269,17 @@ static bool replace(struct change *c)
 	return true;
 }
 
+static void put(struct change *c)
+{
+	struct span converted = c->encoding ? record_encoding_convert(c->encoding, &c->record) : (struct span){0};
+	if (!c->encoding)
+		filter_walk_put(c->walk, &c->record);
+	else if (converted.n)
+		filter_walk_put_raw(c->walk, converted);
+	else
+		no_room(c);
+}
+
 static void modify(struct change *c)
 {
 	expr_vm_set_record(c->vm, &c->record, c->walk->time);
@@ -273,7 +288,7 @@ static void modify(struct change *c)
 		return;
 	}
 	if (set_fields(c) && thin_out(c) && (!c->m->replace_count || replace(c)))
-		filter_walk_put(c->walk, &c->record);
+		put(c);
 }
 
 static uint32_t apply(struct filter *f, struct ingest *in, const struct batch *b, struct buf *out)
@@ -284,6 +299,8 @@ static uint32_t apply(struct filter *f, struct ingest *in, const struct batch *b
 	struct arena_mark mark = arena_save(arena);
 	struct filter_walk w;
 	struct change c = {.m = m, .vm = room->vm, .walk = &w};
+	if (m->encoding)
+		c.encoding = record_encoding_take(&m->encodings, m->encoding);
 	filter_walk_begin(&w, f, in, b, out);
 	bool tagged = expr_vm_set_tag(room->vm, b->tag);
 	while (filter_walk_open(&w, arena, &c.record)) {
@@ -294,6 +311,8 @@ static uint32_t apply(struct filter *f, struct ingest *in, const struct batch *b
 	}
 	arena_restore(arena, mark);
 	filter_pool_give(&m->pool, &room->room);
+	if (c.encoding)
+		record_encoding_give(&m->encodings, c.encoding);
 	return w.count;
 }
 

@@ -26,7 +26,7 @@ static void destroy(void *self)
 	tail_pos_close(t->pos);
 	parser_free(t->parser);
 	parser_room_free(&t->room);
-	tail_encoding_free(t->from);
+	text_encoding_free(t->from);
 	buf_free(&t->bytes);
 	buf_free(&t->converted);
 	buf_free(&t->entries);
@@ -65,8 +65,8 @@ static void make_encoding(struct tail *t)
 {
 	struct err err;
 	const char *from = t->conf->from_encoding;
-	if (from && !tail_encoding_is_plain(from))
-		t->from = tail_encoding_new(from, &err);
+	if (from && !text_encoding_is_plain(from))
+		t->from = text_encoding_new(from, &err);
 }
 
 static void *create(struct source *s, struct builder *b)

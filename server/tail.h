@@ -17,7 +17,7 @@
 #include "parse/parser.h"
 #include "plugin.h"
 #include "tail_conf.h"
-#include "tail_encoding.h"
+#include "text_encoding.h"
 #include "tail_glob.h"
 #include "tail_pos.h"
 #include "tail_watch.h"
@@ -57,7 +57,7 @@ struct tail {
 	struct source *source;
 	const struct tail_conf *conf;
 	struct parser *parser;
-	struct tail_encoding *from; /* that texts are in; NULL: they are taken as they are */
+	struct text_encoding *from; /* that texts are in; NULL: they are taken as they are */
 	bool multiline;
 	char **paths;
 	struct tail_glob glob;

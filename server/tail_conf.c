@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "parse/parser.h"
 #include "record/zone.h"
-#include "tail_encoding.h"
+#include "text_encoding.h"
 #include "tail_glob.h"
 
 #include <ctype.h>
@@ -269,19 +269,19 @@ static void check_paths(const struct tail_conf *c, struct conf_report *r)
 static void check_encodings(const struct tail_conf *c, struct conf_report *r)
 {
 	struct err err;
-	struct tail_encoding *from = NULL;
+	struct text_encoding *from = NULL;
 	if (c->from_encoding && !c->encoding)
 		conf_report_add(r, CONF_ERROR, conf_where(c, "from_encoding"),
 			"tail: 'from_encoding' parameter must be specified with 'encoding' parameter.");
-	if (c->encoding && !tail_encoding_is_plain(c->encoding))
+	if (c->encoding && !text_encoding_is_plain(c->encoding))
 		conf_report_add(r, CONF_ERROR, conf_where(c, "encoding"),
 			"the encoding %s is not possible: Elasticsearch takes UTF-8 only; give the files' encoding as "
 			"from_encoding, with `encoding utf-8`",
 			c->encoding);
-	if (c->from_encoding && !tail_encoding_is_plain(c->from_encoding) &&
-		!(from = tail_encoding_new(c->from_encoding, &err)))
+	if (c->from_encoding && !text_encoding_is_plain(c->from_encoding) &&
+		!(from = text_encoding_new(c->from_encoding, &err)))
 		conf_report_add(r, CONF_ERROR, conf_where(c, "from_encoding"), "%s", err.text);
-	tail_encoding_free(from);
+	text_encoding_free(from);
 }
 
 static void check(void *conf, struct conf_report *r)

@@ -315,7 +315,7 @@ static struct span convert(struct portion *x, struct span text)
 	if (!t->from)
 		return text;
 	buf_clear(&t->converted);
-	if (!tail_encoding_convert(t->from, text, &t->converted))
+	if (!text_encoding_convert(t->from, text, &t->converted))
 		no_memory(x);
 	return buf_span(&t->converted);
 }

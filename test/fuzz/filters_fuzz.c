@@ -7,6 +7,7 @@
 #include "ingest.h"
 #include "pipeline.h"
 #include "plugin.h"
+#include "record/event.h"
 #include "record/msgpack_scan.h"
 
 #include <stdio.h>
@@ -35,7 +36,8 @@ static const struct {
 	{&filter_record_modifier,
 		"whitelist_keys a,b\n<record>\nb ${record['a'].to_s.upcase}\n</record>\n<replace>\nkey a\nexpression "
 		"/b/\nreplace cc\n</replace>"},
-	{&filter_record_modifier, "remove_keys _\n<record>\n_ ${record['a'].each { |k, v| record[k] = v }}\n</record>"},
+	{&filter_record_modifier, "char_encoding euc-jp:utf-8\nremove_keys _\n<record>\n_ ${record['a'].each { |k, v| "
+				  "record[k] = v }}\n</record>"},
 	{&filter_record_transformer,
 		"remove_keys $.a.b[-1],c\n<record>\nd x-${record[\"a\"]}\n${tag_parts[0]} 1\n</record>"},
 	{&filter_record_transformer, "renew_record true\nkeep_keys a,b\nrenew_time_key a\nenable_ruby true\n<record>\n"
@@ -50,6 +52,13 @@ static struct conf_report report;
 static uint32_t failed;
 
 /* ---- what filters call ---- */
+
+const struct conf_rules *builder_rules(struct builder *b)
+{
+	static const struct conf_rules rules;
+	(void)b;
+	return &rules;
+}
 
 struct conf_report *builder_report(struct builder *b)
 {

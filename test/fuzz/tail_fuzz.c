@@ -3,7 +3,7 @@
  * which parser cuts.
  */
 #include "base/log.h"
-#include "tail_encoding.h"
+#include "text_encoding.h"
 #include "tail_pos.h"
 #include "tail_split.h"
 
@@ -86,14 +86,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	static struct parser *parsers[2];
 	static struct parser_room room;
-	static struct tail_encoding *encoding;
+	static struct text_encoding *encoding;
 	struct err err;
 	if (!parsers[0]) {
 		log_threshold = LOG_FATAL;
 		parsers[0] = make("/^\\d/", "/^(?<a>\\d+)(?<b>.*)$/");
 		parsers[1] = make(NULL, "/^a(?<a>.*)b$/");
 		parser_room_init(&room, 1u << 20);
-		encoding = tail_encoding_new("EUC-JP", &err);
+		encoding = text_encoding_new("EUC-JP", &err);
 	}
 	if (!n)
 		return 0;
@@ -110,7 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	default: {
 		struct buf out;
 		buf_init(&out, 1u << 20);
-		tail_encoding_convert(encoding, span_of(p + 1, n - 1), &out);
+		text_encoding_convert(encoding, span_of(p + 1, n - 1), &out);
 		buf_free(&out);
 	}
 	}

@@ -59,13 +59,76 @@ static void as_fluentd(void **state)
 	check_filter_cases(&filter_record_modifier, SPAN_LIT("app.web.log"), cases, sizeof cases / sizeof *cases);
 }
 
+/* {name: [{"k": text}, 1], "n": nil} */
+static void put_nested(struct buf *b, const char *name, const char *text)
+{
+	buf_put_byte(b, 0x92);
+	mp_put_event_time(b, (struct event_time){1, 0});
+	mp_put_map_head(b, 2);
+	mp_put_str(b, span_str(name));
+	buf_put_byte(b, 0x92);
+	mp_put_map_head(b, 1);
+	mp_put_str(b, span_str("k"));
+	mp_put_str(b, span_str(text));
+	mp_put_uint(b, 1);
+	mp_put_str(b, span_str("n"));
+	mp_put_nil(b);
+}
+
+/* Texts in other encodings, as bytes: what JSON cannot hold. Names are left alone. */
+static void converts(void **state)
+{
+	static const struct {
+		const char *encoding, *text, *want;
+	} rows[] = {
+		{"ISO-8859-1:UTF-8", "Gr\xfc\xdf", "Gr\xc3\xbc\xc3\x9f"},
+		{"windows-1252:utf-8", "\x80 5", "\xe2\x82\xac 5"},
+		{"euc-jp:utf-8", "\xc6\xfc\xcb\xdc", "\xe6\x97\xa5\xe6\x9c\xac"},
+		{"Windows-31J:utf-8", "\x93\xfa\x96{", "\xe6\x97\xa5\xe6\x9c\xac"},
+		{"euc-jp:utf-8",
+			"a\xff"
+			"b",
+			"a\xef\xbf\xbd"
+			"b"},
+		{"us-ascii:utf-8", "Gr\xfc", "Gr\xfc"},
+		{"utf-8", "Gr\xfc", "Gr\xfc"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct made_filter m;
+		struct buf in, out, want;
+		char *conf = mem_printf("char_encoding %s\nremove_keys gone", rows[i].encoding);
+		make_filter(&m, &filter_record_modifier, conf);
+		assert_non_null(m.f.self);
+		buf_init(&in, 4096);
+		buf_init(&out, 4096);
+		buf_init(&want, 4096);
+		put_nested(&in, rows[i].text, rows[i].text);
+		put_nested(&want, rows[i].text, rows[i].want);
+		struct batch b = {.tag = SPAN_LIT("t"), .entries = buf_span(&in), .count = 1};
+		for (int again = 0; again < 2; again++) {
+			buf_clear(&out);
+			assert_int_equal(m.f.plugin->filter->apply(&m.f, NULL, &b, &out), 1);
+			assert_int_equal(out.n, want.n);
+			assert_memory_equal(out.p, want.p, want.n);
+		}
+		buf_free(&in);
+		buf_free(&out);
+		buf_free(&want);
+		mem_free(conf);
+		free_filter(&m);
+	}
+}
+
 static void says_what_is_wrong(void **state)
 {
 	static const struct filter_wrong wrong[] = {
 		{"remove_keys a\nwhitelist_keys b", "4:16 error: remove_keys and whitelist_keys are exclusive"},
 		{"remove_keys $.", "3:13 error: remove_keys: '$.' is no record accessor"},
-		{"char_encoding euc-jp:utf-8", "3:15 error: weir converts no encodings (euc-jp:utf-8)"},
-		{"char_encoding sjis", "3:15 error: weir converts no encodings (sjis)"},
+		{"char_encoding utf-8:euc-jp",
+			"3:15 error: char_encoding: the encoding euc-jp is not possible: Elasticsearch takes UTF-8"},
+		{"char_encoding sjis", "3:15 error: char_encoding: Elasticsearch takes UTF-8 only: write 'sjis:utf-8'"},
+		{"char_encoding nosuch:utf-8", "3:15 error: char_encoding: unknown encoding name - nosuch"},
 		{"prepare_value require 'x'", "3:1 error: "},
 		{"whitelist_key a", "3:1 warning: "},
 		{R("a ${message}"),
@@ -90,6 +153,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(as_fluentd),
+		cmocka_unit_test(converts),
 		cmocka_unit_test(says_what_is_wrong),
 	};
 	return cmocka_run_group_tests(tests, in_utc, NULL);

@@ -149,7 +149,7 @@ static inline char *filter_apply_tag(struct made_filter *m, struct span tag, str
 	filter_errors = &failed;
 	filter_texts = &texts;
 	uint32_t n = m->f.plugin->filter->apply(&m->f, NULL, &b, &out), seen = 0;
-	for (const uint8_t *p = out.p, *end = p + out.n; p < end; seen++) {
+	for (const uint8_t *p = out.p, *end = out.n ? p + out.n : p; p < end; seen++) {
 		struct event e;
 		size_t used;
 		assert_int_equal(event_read(p, end, MP_DEPTH_LIMIT, &e, &used), EVENT_OK);

@@ -1,4 +1,4 @@
-#include "tail_encoding.h"
+#include "text_encoding.h"
 
 #include "base/mem.h"
 #include "base/utf8.h"
@@ -11,11 +11,11 @@
 
 #define NO_ICONV ((iconv_t)-1)
 
-struct tail_encoding {
+struct text_encoding {
 	iconv_t cd;
 };
 
-bool tail_encoding_is_plain(const char *name)
+bool text_encoding_is_plain(const char *name)
 {
 	static const char *const plain[] = {"UTF-8", "UTF8", "ASCII-8BIT", "BINARY", "US-ASCII", "ASCII"};
 	for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
@@ -36,28 +36,28 @@ static const char *iconv_name(const char *name)
 	return name;
 }
 
-struct tail_encoding *tail_encoding_new(const char *from, struct err *err)
+struct text_encoding *text_encoding_new(const char *from, struct err *err)
 {
 	static const char ascii[] = "a\n{1";
 	struct buf out;
-	struct tail_encoding *e = mem_alloc(sizeof *e);
+	struct text_encoding *e = mem_alloc(sizeof *e);
 	e->cd = iconv_open("UTF-8", iconv_name(from));
 	if (e->cd == NO_ICONV) {
 		err_set(err, "unknown encoding name - %s", from);
-		tail_encoding_free(e);
+		text_encoding_free(e);
 		return NULL;
 	}
 	buf_init(&out, STEP * 2);
-	bool same = tail_encoding_convert(e, span_of(ascii, sizeof ascii - 1), &out) && span_is(buf_span(&out), ascii);
+	bool same = text_encoding_convert(e, span_of(ascii, sizeof ascii - 1), &out) && span_is(buf_span(&out), ascii);
 	buf_free(&out);
 	if (same)
 		return e;
 	err_set(err, "in the encoding %s a line feed is no single byte: have the files written in UTF-8", from);
-	tail_encoding_free(e);
+	text_encoding_free(e);
 	return NULL;
 }
 
-void tail_encoding_free(struct tail_encoding *e)
+void text_encoding_free(struct text_encoding *e)
 {
 	if (!e)
 		return;
@@ -66,7 +66,7 @@ void tail_encoding_free(struct tail_encoding *e)
 	mem_free(e);
 }
 
-bool tail_encoding_convert(struct tail_encoding *e, struct span text, struct buf *out)
+bool text_encoding_convert(struct text_encoding *e, struct span text, struct buf *out)
 {
 	char *in = (char *)(uintptr_t)text.p;
 	size_t left = text.n;
