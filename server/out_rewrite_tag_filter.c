@@ -173,17 +173,19 @@ static unsigned flags_of(const struct conf_regexp *r)
 }
 
 static void add_rule(struct rewrite *w, struct output *o, struct builder *b, struct rewrite_rule_options *options,
-	const char *label, struct conf_pos label_pos, struct conf_pos pos)
+	const struct rule_conf *written, struct conf_pos pos)
 {
 	const struct rewrite_conf *c = o->conf;
 	struct err err;
-	const char *unknown = NULL;
+	const char *unknown = NULL, *part = "tag", *label = written ? written->label : NULL;
 	struct rule rule = {.router = w->router};
 	options->capitalize = c->capitalize;
 	options->hostname = w->hostname;
 	if (label && *label)
-		rule.router = builder_label(b, label, label_pos);
-	rule.rule = rewrite_rule_compile(options, &unknown, &err);
+		rule.router = builder_label(b, label, conf_where(written, "label"));
+	rule.rule = rewrite_rule_compile(options, &unknown, &part, &err);
+	if (written)
+		pos = conf_where(written, part);
 	if (!rule.rule)
 		conf_report_add(builder_report(b), CONF_ERROR, pos, "%s", err.text);
 	else if (unknown)
@@ -221,7 +223,7 @@ static void add_old_rule(struct rewrite *w, struct output *o, struct builder *b,
 	}
 	struct rewrite_rule_options options = {
 		.key = key, .tag = to, .invert = invert, .pattern = span_of(re, (size_t)(re_end - re))};
-	add_rule(w, o, b, &options, NULL, pos, pos);
+	add_rule(w, o, b, &options, NULL, pos);
 	mem_free(key);
 	mem_free(to);
 }
@@ -320,7 +322,7 @@ static void *create(struct output *o, struct builder *b)
 			.invert = r->invert,
 			.pattern = span_str(r->pattern.source),
 			.pattern_flags = flags_of(&r->pattern)};
-		add_rule(w, o, b, &options, r->label, conf_where(r, "label"), r->common.pos);
+		add_rule(w, o, b, &options, r, r->common.pos);
 	}
 	add_old_rules(w, o, b);
 	if (!w->n && !c->rules.n)

@@ -143,7 +143,8 @@ static bool compile_tag(struct rewrite_rule *r, const struct rewrite_rule_option
 	return true;
 }
 
-struct rewrite_rule *rewrite_rule_compile(const struct rewrite_rule_options *o, const char **unknown, struct err *err)
+struct rewrite_rule *rewrite_rule_compile(
+	const struct rewrite_rule_options *o, const char **unknown, const char **part, struct err *err)
 {
 	struct rewrite_rule *r = mem_zalloc(sizeof *r);
 	r->invert = o->invert;
@@ -154,6 +155,7 @@ struct rewrite_rule *rewrite_rule_compile(const struct rewrite_rule_options *o, 
 		*unknown = r->unknown;
 		return r;
 	}
+	*part = !r->key ? "key" : !r->pattern ? "pattern" : "tag";
 	rewrite_rule_free(r);
 	return NULL;
 }

@@ -21,8 +21,12 @@ struct rewrite_rule_options {
 	const char *hostname;
 };
 
-/* NULL and why. *unknown is set to a placeholder that means nothing (the text belongs to the rule), else NULL. */
-struct rewrite_rule *rewrite_rule_compile(const struct rewrite_rule_options *o, const char **unknown, struct err *err);
+/*
+ * NULL and why, *part is then "key", "pattern" or "tag". *unknown is set to a placeholder that means nothing (the text belongs to the rule), else
+ * NULL.
+ */
+struct rewrite_rule *rewrite_rule_compile(
+	const struct rewrite_rule_options *o, const char **unknown, const char **part, struct err *err);
 void rewrite_rule_free(struct rewrite_rule *r); /* NULL is allowed */
 
 /* What the evaluation of rules needs; zero-initialised with rewrite_room_init. One thread's. */

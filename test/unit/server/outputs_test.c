@@ -57,11 +57,11 @@ static void test_rewrite(void **state)
 			.capitalize = cases[i].capitalize,
 			.hostname = "host",
 		};
-		const char *unknown = NULL;
+		const char *unknown = NULL, *part = NULL;
 		struct err err;
 		struct buf record, out;
 		struct rewrite_room room;
-		struct rewrite_rule *r = rewrite_rule_compile(&o, &unknown, &err);
+		struct rewrite_rule *r = rewrite_rule_compile(&o, &unknown, &part, &err);
 		assert_non_null(r);
 		rewrite_room_init(&room);
 		put_record(&record, "k", cases[i].value);
@@ -80,23 +80,27 @@ static void test_rewrite(void **state)
 static void test_rewrite_refused(void **state)
 {
 	static const struct {
-		const char *pattern, *tag, *text, *unknown;
+		const char *key, *pattern, *tag, *text, *part, *unknown;
 	} cases[] = {
-		{"(", "x", "regular expression", NULL},
-		{"a", "${tag_parts[0..1]}", "does not support range", NULL},
-		{"a", "x.${nobody}", NULL, "nobody"},
+		{"$.", "a", "x", "no record accessor", "key", NULL},
+		{"k", "(", "x", "regular expression", "pattern", NULL},
+		{"k", "a", "${tag_parts[0..1]}", "does not support range", "tag", NULL},
+		{"k", "a", "x.${nobody}", NULL, NULL, "nobody"},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		struct rewrite_rule_options o = {
-			.key = "k", .pattern = span_str(cases[i].pattern), .tag = cases[i].tag, .hostname = "h"};
-		const char *unknown = NULL;
+		struct rewrite_rule_options o = {.key = cases[i].key,
+			.pattern = span_str(cases[i].pattern),
+			.tag = cases[i].tag,
+			.hostname = "h"};
+		const char *unknown = NULL, *part = NULL;
 		struct err err;
-		struct rewrite_rule *r = rewrite_rule_compile(&o, &unknown, &err);
+		struct rewrite_rule *r = rewrite_rule_compile(&o, &unknown, &part, &err);
 		assert_int_equal(r == NULL, cases[i].text != NULL);
-		if (cases[i].text)
+		if (cases[i].text) {
 			assert_non_null(strstr(err.text, cases[i].text));
-		else
+			assert_string_equal(part, cases[i].part);
+		} else
 			assert_string_equal(unknown, cases[i].unknown);
 		rewrite_rule_free(r);
 	}
