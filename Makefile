@@ -33,8 +33,8 @@ LDFLAGS := $(LDFLAGS_COMMON)
 else ifeq ($(VARIANT),asan)
 CC := clang
 # -Wno-cast-qual: of OpenSSL's macros, which clang takes for ours. pointer-overflow: NULL + 0, which C2y defines (N3322); what is
-# beyond its object is AddressSanitizer's to see.
-CFLAGS := $(CFLAGS_COMMON) -Wno-cast-qual -g1 -O1 -fno-omit-frame-pointer -fPIE \
+# beyond its object is AddressSanitizer's to see. __SANITIZE_ADDRESS__ is what gcc defines by itself.
+CFLAGS := $(CFLAGS_COMMON) -D__SANITIZE_ADDRESS__=1 -Wno-cast-qual -g1 -O1 -fno-omit-frame-pointer -fPIE \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=pointer-overflow \
 	-fno-sanitize-recover=all $(CFLAGS_EXTRA)
 LDFLAGS := $(LDFLAGS_COMMON) -fuse-ld=gold -fsanitize=address,undefined
