@@ -12,6 +12,7 @@
 #define WEIR_CONN_H
 
 #include "base/buf.h"
+#include "metrics/metrics.h"
 #include "peer.h"
 #include "worker.h"
 
@@ -40,11 +41,12 @@ struct conn_ops {
 /* What is common to the connections of one source on one worker. */
 struct conn_group;
 struct conn_limits {
-	size_t out_max;	    /* bytes of answers that a peer may leave unread before it is read no further */
-	int64_t linger_ns;  /* how long CLOSING waits for the peer's FIN */
-	int linger_s;	    /* SO_LINGER; 0 = none */
-	bool keepalive;	    /* TCP keepalive probes */
-	int receive_buffer; /* SO_RCVBUF; 0 = the system's */
+	size_t out_max;		    /* bytes of answers that a peer may leave unread before it is read no further */
+	int64_t linger_ns;	    /* how long CLOSING waits for the peer's FIN */
+	int linger_s;		    /* SO_LINGER; 0 = none */
+	bool keepalive;		    /* TCP keepalive probes */
+	int receive_buffer;	    /* SO_RCVBUF; 0 = the system's */
+	struct counter *rate_waits; /* how often one was read no further because its client was too fast */
 	int64_t max_age_ns; /* about when a connection is to be ended so that its peer connects anew; 0 = never */
 };
 struct conn_group *conn_group_new(

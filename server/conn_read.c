@@ -1,5 +1,6 @@
 /* conn_read.c: a connection's bytes in: the read buffer, whose turn it is, pauses. */
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "clients.h"
 #include "conn_impl.h"
@@ -178,10 +179,20 @@ static void wait_a_while(struct conn *c, int64_t ns)
 /* Counts what its client has just sent. True: it is read no further for now. */
 static bool was_too_fast(struct conn *c, size_t got)
 {
+	static struct log_limit log_fast;
+	uint64_t held;
 	client_sent_bytes(c->client, got, c->limits->bytes_per_s, c->last_read_ns);
 	int64_t wait = c->state == CONN_OPEN ? client_wait(c->client, c->last_read_ns) : 0;
-	if (wait)
+	if (wait) {
+		counter_add(c->group->limits.rate_waits, 1);
+		if (log_allowed(&log_fast, 60 * NS_PER_S, &held))
+			log_info(c->group->id,
+				"a client sends more than max_events_per_second or max_bytes_per_second: it is read "
+				"more slowly, "
+				"and nothing of it is lost",
+				LOG_S("peer", c->peer.text), LOG_U("held_back", held));
 		wait_a_while(c, wait);
+	}
 	return wait != 0;
 }
 

@@ -52,6 +52,8 @@ struct stream_server *stream_server_new(
 	s->accepted = make_counter(s, m, "accepted", "Connections taken.");
 	s->refused = make_counter(
 		s, m, "refused", "Connections over max_connections, or from peers that are not let in.");
+	s->conf.limits.rate_waits = make_counter(s, m, "rate_waits",
+		"Times that a connection was read no further for a while because its client was over its limit.");
 	if (c->security)
 		s->list = client_list_new(c->security, report);
 	s->clients = clients_new();

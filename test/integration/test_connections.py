@@ -3,6 +3,7 @@ import http.client
 import random
 import resource
 import socket
+import ssl
 import time
 
 import pytest
@@ -117,12 +118,12 @@ def test_senders_spread(weir, fake_es, prefix, window):
     assert difference(traffic, fake_es.documents(f"{prefix}-*").values()) == NOTHING
 
 
-@pytest.mark.parametrize("secure", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.parametrize("secure", [pytest.param(None, marks=pytest.mark.slow), pytest.param("TLSv1_2", marks=pytest.mark.slow), "TLSv1_3"])
 def test_sender_that_never_looks(run, pki, secure):  # noqa: F811
     """One that asks for no acks and does not see the end: all that it sends is stored, however late."""
     w = run("max_connection_age 1s" + (f"\n<transport tls>\n cert_path {pki}/server.pem\n private_key_path {pki}/server.key\n</transport>" if secure else ""))
     sent = 0
-    with tls(pki, w.port) if secure else Connection(w.port) as c:
+    with tls(pki, w.port, version=ssl.TLSVersion[secure]) if secure else Connection(w.port) as c:
         while not recycled(w):
             c.send(message({"i": sent}))
             sent += 1

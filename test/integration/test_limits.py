@@ -77,6 +77,7 @@ def test_events_per_second(run):  # noqa: F811
     assert any(t.is_alive() for t in threads), "the other one waits for nobody"
     for t in threads:
         t.join()
+    assert w.metrics().sum("weir_forward_connections_rate_waits_total") > 0
     assert max(took.values()) > 1.5, "3,000 events at 1,000 a second, the first second's at once"
     records = found(w, 4500)
     assert len(records) == 4500 and {r["from"] for r in records} == {"127.0.0.1", OTHER}

@@ -474,9 +474,47 @@ static void test_networks(void **state)
 	}
 }
 
+static bool has_name(const void *arg, const char *pattern)
+{
+	return strcmp(arg, pattern) == 0;
+}
+
+/* The first <client> counts, by its network or by a name in the certificate. */
+static void test_find_client(void **state)
+{
+	struct forward_client list[4] = {{.certificate_name = "ann"}, {0}, {.certificate_name = "bob"}, {0}};
+	const struct forward_security s = {.clients = list, .client_count = 4};
+	static const struct {
+		const char *peer, *name;
+		int found; /* -1: none */
+	} peers[] = {
+		{"10.1.2.3", NULL, 1},
+		{"10.1.2.3", "ann", 0},
+		{"10.1.2.3", "bob", 1},
+		{"192.168.0.1", "bob", 2},
+		{"192.168.0.1", "carl", -1},
+		{"192.168.0.1", NULL, -1},
+		{"::ffff:10.1.2.3", NULL, 1},
+		{"fd00::1", NULL, 3},
+	};
+	const struct sockaddr_un path = {.sun_family = AF_UNIX};
+	(void)state;
+	assert_true(forward_client_parse("10.0.0.0/8", &list[1]));
+	assert_true(forward_client_parse("fd00::/8", &list[3]));
+	for (size_t i = 0; i < sizeof peers / sizeof *peers; i++) {
+		struct sockaddr_storage sa = address(peers[i].peer);
+		const struct forward_client *c = forward_find_client(
+			&s, (struct sockaddr *)&sa, peers[i].name ? has_name : NULL, peers[i].name);
+		assert_int_equal(c ? c - list : -1, peers[i].found);
+	}
+	assert_null(forward_find_client(&s, (const struct sockaddr *)&path, NULL, NULL));
+	assert_ptr_equal(forward_find_client(&s, (const struct sockaddr *)&path, has_name, "ann"), &list[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_find_client),
 		cmocka_unit_test(test_vectors),
 		cmocka_unit_test(test_who_gets_in),
 		cmocka_unit_test(test_unix_socket_is_anonymous),
