@@ -37,7 +37,7 @@ CC := clang
 CFLAGS := $(CFLAGS_COMMON) -D__SANITIZE_ADDRESS__=1 -Wno-cast-qual -g1 -O1 -fno-omit-frame-pointer -fPIE \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize=pointer-overflow \
 	-fno-sanitize-recover=all $(CFLAGS_EXTRA)
-LDFLAGS := $(LDFLAGS_COMMON) -fuse-ld=gold -fsanitize=address,undefined
+LDFLAGS := $(LDFLAGS_COMMON) -fsanitize=address,undefined
 else ifeq ($(VARIANT),tsan)
 CC := gcc
 CFLAGS := $(CFLAGS_COMMON) -g1 -O1 -fno-omit-frame-pointer -fsanitize=thread -fPIE $(CFLAGS_EXTRA)

@@ -66,6 +66,12 @@ struct conf_report *builder_report(struct builder *b)
 	return &report;
 }
 
+int64_t ingest_now(const struct ingest *in)
+{
+	(void)in;
+	return INT64_C(1795400000000000005);
+}
+
 void ingest_error(struct ingest *in, const char *plugin_id, const struct batch *b, struct span entry,
 	const char *reason, const char *text)
 {
