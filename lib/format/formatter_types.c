@@ -179,10 +179,9 @@ const struct conf_schema formatter_section_schema = {
 
 /* ---- writing ---- */
 
-static void put_json(const struct formatter *f, struct span record, struct buf *out)
+static void put_json(struct span record, struct buf *out)
 {
 	const uint8_t *p = record.p;
-	(void)f;
 	if (!json_put(out, &p, record.p + record.n, MP_DEPTH_LIMIT))
 		out->failed = true;
 }
@@ -192,7 +191,7 @@ static void json_format(
 {
 	(void)tag;
 	(void)time;
-	put_json(f, record, out);
+	put_json(record, out);
 	buf_put_span(out, f->line_end);
 }
 
@@ -221,7 +220,7 @@ static void out_file_format(
 		buf_put_span(out, tag);
 		buf_put_span(out, f->delimiter);
 	}
-	put_json(f, record, out);
+	put_json(record, out);
 	buf_put_span(out, f->line_end);
 }
 
