@@ -498,6 +498,38 @@ static void test_zero_byte(void **state)
 	conf_report_free(&report);
 }
 
+/* What cannot be evaluated spoils its value; whatever else is wrong, what stands around it. */
+static void test_whole(void **state)
+{
+	static const struct {
+		const char *text;
+		bool whole;
+	} rows[] = {
+		{"<a>\nk v\n</a>\n", true},
+		{"<a>\nk \"#{nobody}\"\nj \"x#{nobody}y#{1 +}\"\n</a>\n", true},
+		{"<a>\nk [\"#{nobody}\"]\n</a>\n", true},
+		{"<a>\nk [#{nobody}]\n</a>\n", false},
+		{"<a>\n@type \"#{nobody}\"\n</a>\n", false},
+		{"<a>\nformat \"#{nobody}\"\n</a>\n", false},
+		{"<a \"#{nobody}\">\n</a>\n", false},
+		{"<a>\nk \"#{nobody\n</a>\n", false},
+		{"<a>\nk 'v\n</a>\n", false},
+		{"<a>\nk \"#{nobody}\"\n", false},
+		{"<a>\n</b>\n", false},
+	};
+	const struct conf_expr_env env = {.no_files = true};
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct conf_report report;
+		conf_report_init(&report);
+		struct conf_tree *t = conf_tree_read_text("t", span_str(rows[i].text), &env, &report);
+		if (conf_tree_is_whole(t) != rows[i].whole)
+			fail_msg("%s", rows[i].text);
+		conf_tree_free(t);
+		conf_report_free(&report);
+	}
+}
+
 static void test_nesting(void **state)
 {
 	(void)state;
@@ -534,6 +566,7 @@ int main(void)
 		cmocka_unit_test(test_pairs),
 		cmocka_unit_test(test_get),
 		cmocka_unit_test(test_zero_byte),
+		cmocka_unit_test(test_whole),
 		cmocka_unit_test(test_nesting),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1105,6 +1105,41 @@ static void test_random_access(void **state)
 
 /* ---- random records against the reference ---- */
 
+static void on_index(void *arg, struct span index)
+{
+	buf_printf(arg, "%.*s ", (int)index.n, (const char *)index.p);
+}
+
+/* Of each item's index that is not the one before; of what did not get into the body, with the next one. */
+static void test_told_of_indices(void **state)
+{
+	static const char *const records[] = {
+		"{\"n\":\"a\"}", "{\"n\":\"a\"}", "{\"n\":\"b\"}", "{\"n\":\"a\"}", "{\"n\":\"a\"}", "{\"n\":\"c\"}"};
+	struct setup s = plain("x-${n}");
+	struct made f;
+	struct buf told;
+	uint32_t next = 0;
+	(void)state;
+	s.o.max_items = 4;
+	buf_init(&told, 4096);
+	frame_begin(&f, "t");
+	for (size_t i = 0; i < sizeof records / sizeof *records; i++)
+		frame_json(&f, 1700000000, 0, records[i]);
+	const struct frame_view *v = frame_end(&f);
+	struct bulk_body *b = bulk_body_new(&s.o);
+	bulk_body_on_index(b, on_index, &told);
+	assert_int_equal(bulk_body_add(b, v, 0, UINT32_MAX, &next), BULK_FULL);
+	assert_string_equal(buf_cstr(&told), "x-a x-b x-a ");
+	bulk_body_clear(b);
+	buf_clear(&told);
+	assert_int_equal(bulk_body_add(b, v, next, UINT32_MAX, &next), BULK_ADDED);
+	assert_string_equal(buf_cstr(&told), "x-a x-c ");
+	bulk_body_free(b);
+	frame_free_all(&f);
+	setup_free(&s);
+	buf_free(&told);
+}
+
 /* The document that the reference makes of a record: without `tag` and @timestamp, which ours replace and follow. */
 static void test_random_records(void **state)
 {
@@ -1219,6 +1254,7 @@ int main(void)
 		cmocka_unit_test(test_many_items),
 		cmocka_unit_test(test_large_records),
 		cmocka_unit_test(test_random_access),
+		cmocka_unit_test(test_told_of_indices),
 		cmocka_unit_test(test_random_records),
 		cmocka_unit_test(test_no_memory),
 	};
