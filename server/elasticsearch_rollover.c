@@ -31,9 +31,11 @@ static void check_varying(const struct elasticsearch_conf *c, struct conf_report
 			"ilm_policy_id cannot hold placeholders: give what needs another policy a <match> of its own");
 	for (size_t i = 0; i < c->customize_template.n; i++)
 		if (c->customize_template.v[i].value && strstr(c->customize_template.v[i].value, "${"))
-			conf_report_add(r, CONF_ERROR, conf_where(c, "customize_template"),
-				"customize_template cannot hold placeholders; the template's index_patterns and "
-				"alias need none, weir writes them for each index name");
+			conf_report_add(r, CONF_WARNING, conf_where(c, "customize_template"),
+				"placeholders in customize_template are not resolved: '%s' becomes '%s' as it stands "
+				"here, but for the template's index_patterns and rollover_alias, which weir writes for "
+				"each index name",
+				c->customize_template.v[i].key, c->customize_template.v[i].value);
 	if (c->templates.n && c->enable_ilm)
 		conf_report_add(r, CONF_ERROR, conf_where(c, "templates"),
 			"with %s and an alias for each index name there is one template for all: give it by "
@@ -99,6 +101,10 @@ void rollover_attach(const struct elasticsearch_conf *c, const char *name, json_
 	if (!json_is_object(json_object_get(top, "settings")))
 		json_object_set_new(top, "settings", json_object());
 	settings = json_object_get(top, "settings");
+	/* The same settings may be there in their nested form. */
+	json_t *nested = json_object_get(json_object_get(settings, "index"), "lifecycle");
+	json_object_del(nested, "name");
+	json_object_del(nested, "rollover_alias");
 	json_object_set_new(settings, "index.lifecycle.name", json_string(c->ilm_policy_id));
 	json_object_set_new(settings, "index.lifecycle.rollover_alias", json_string(alias_of(c, name)));
 	char *prefix = prefix_of(c, name), *pattern = mem_printf("%s%s*", prefix, c->index_separator);

@@ -202,12 +202,14 @@ class OneIsThere(Empty):
 def test_an_alias_for_each_name(weir, prefix, tmp_path):
     """enable_ilm where events tell the index: a template and an alias for each name, once, before its first event. A name that an index has is written to as it is."""
     OneIsThere.asked.clear()
-    (tmp_path / "t.json").write_text('{"order": 3, "mappings": {"dynamic": false}}')
+    (tmp_path / "t.json").write_text('{"order": 3, "index_patterns": ["app-<<N>>-*"], "mappings": {"dynamic": false}, "settings": {"index": {'
+                                     '"lifecycle": {"name": "p", "rollover_alias": "app-<<N>>", "parse_origination_date": false}}}}')
     config = ELASTICSEARCH.replace(LOGSTASH, "logstash_format true\nlogstash_prefix app\nlogstash_dateformat ${name}\n")
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), OneIsThere) as es:
         threading.Thread(target=es.serve_forever, daemon=True).start()
         w = weir(config, es_url=f"http://127.0.0.1:{es.server_port}", prefix=prefix,
-                 output=f"enable_ilm true\ntemplate_name any\ntemplate_file {tmp_path}/t.json\nbulk_events_limit 3")
+                 output=f'enable_ilm true\ntemplate_name any\ntemplate_file {tmp_path}/t.json\n'
+                 'customize_template {"<<N>>":"${name}"}\nbulk_events_limit 3')
         w.allow("not set up on the server; its events go on without it")
         send_events(w.port, "app", [{"name": n} for n in ("a", "b", "a", "a", "there")])
         wait_until(lambda: sum("_bulk" in path for _, path, _ in OneIsThere.asked) == 2, 20, w.log_tail)
@@ -223,7 +225,8 @@ def test_an_alias_for_each_name(weir, prefix, tmp_path):
         ("POST", "/app-a/_bulk")]
     assert json.loads(OneIsThere.asked[7][2]) == {
         "index_patterns": ["app-b-default-*"], "order": 5, "mappings": {"dynamic": False},
-        "settings": {"index.lifecycle.name": "logstash-policy", "index.lifecycle.rollover_alias": "app-b"}}
+        "settings": {"index.lifecycle.name": "logstash-policy", "index.lifecycle.rollover_alias": "app-b",
+                     "index": {"lifecycle": {"parse_origination_date": False}}}}
     assert json.loads(OneIsThere.asked[9][2]) == {"aliases": {"app-b": {"is_write_index": True}}}
     assert w.log().count("alias app-there") == 1
 
