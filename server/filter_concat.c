@@ -396,7 +396,10 @@ static void *create(struct filter *f, struct builder *b)
 	const struct concat_conf *conf = f->conf;
 	struct concat *c = mem_zalloc(sizeof *c);
 	size_t errors = builder_report(b)->errors;
-	struct holder_options o = {.id = f->id, .type = f->plugin->name, .timeout_ns = conf->flush_interval_ns};
+	struct holder_options o = {.id = f->id,
+		.type = f->plugin->name,
+		.timeout_ns = conf->flush_interval_ns,
+		.section = conf->common.section};
 	*c = (struct concat){.filter = f, .conf = conf, .mode = mode_of(conf), .router = builder_router(b)};
 	c->names = &metadata_names[conf->partial_metadata_format];
 	c->start = compile(c, b, "multiline_start_regexp", &conf->start);
@@ -409,7 +412,7 @@ static void *create(struct filter *f, struct builder *b)
 		return NULL;
 	}
 	c->holder = holder_new(&o, &holder_ops, c, builder_metrics(b));
-	builder_holder(b, c->holder);
+	builder_holder(b, &c->holder);
 	return c;
 }
 

@@ -78,12 +78,18 @@ uint64_t held_number(struct held *h)
 
 /* ---- holders -------------------------------------------------------------------------------------------------------- */
 
-static void add_holders(struct holders *to, struct holder *const *v, size_t n)
+static void add_holders(struct holders *to, struct holder **const *v, size_t n)
 {
 	to->v = mem_realloc(to->v, (to->n + n + 1) * sizeof(struct holder *));
-	if (n)
-		memcpy(to->v + to->n, v, n * sizeof(struct holder *));
-	to->n += n;
+	for (size_t i = 0; i < n; i++)
+		to->v[to->n++] = *v[i];
+}
+
+static void set_ours(struct held *h, struct holder **const *holders, size_t n)
+{
+	h->ours.n = 0;
+	add_holders(&h->ours, holders, n);
+	h->places = holders;
 }
 
 static void each(const struct holders *list, void (*fn)(struct holder *holder, void *arg), void *arg)
@@ -223,7 +229,7 @@ static void collect(void *arg)
 		s.full || s.disk_full || s.refusing);
 }
 
-struct held *held_open(const char *path, struct holder *const *holders, size_t n, struct ingest_hub *hub,
+struct held *held_open(const char *path, struct holder **const *holders, size_t n, struct ingest_hub *hub,
 	struct metrics *m, struct err *err)
 {
 	struct buffer_options o = {
@@ -243,7 +249,7 @@ struct held *held_open(const char *path, struct holder *const *holders, size_t n
 	}
 	struct held *h = mem_zalloc(sizeof *h);
 	*h = (struct held){.buffer = b, .hub = hub, .metrics = m, .found = map_new()};
-	add_holders(&h->ours, holders, n);
+	set_ours(h, holders, n);
 	atomic_store(&h->number, (uint64_t)clock_wall_ns());
 	pthread_mutex_init(&h->tidy_lock, NULL);
 	pthread_mutex_init(&h->holders_lock, NULL);
@@ -383,14 +389,23 @@ void held_end(struct held *h, bool release_all)
 
 /* ---- a reload ----------------------------------------------------------------------------------------------------------- */
 
-void held_take_over(struct held *h, struct holder *const *holders, size_t n, struct source *source)
+/* One more; what one of before holds is its own, if they are the same. */
+static void take_in(struct held *h, struct holder **place)
+{
+	holder_set_journal(*place, h);
+	for (size_t i = 0; i < h->ours.n; i++)
+		if (holder_exchange(place, h->places[i]))
+			return;
+}
+
+void held_take_over(struct held *h, struct holder **const *holders, size_t n, struct source *source)
 {
 	pthread_mutex_lock(&h->holders_lock);
-	add_holders(&h->leaving, h->ours.v, h->ours.n);
-	h->ours.n = 0;
-	add_holders(&h->ours, holders, n);
+	for (size_t i = 0; i < n; i++)
+		take_in(h, holders[i]);
+	add_holders(&h->leaving, h->places, h->ours.n);
+	set_ours(h, holders, n);
 	pthread_mutex_unlock(&h->holders_lock);
-	each(&h->ours, set_journal, h);
 	if (source)
 		h->feed.source = source;
 }

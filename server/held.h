@@ -21,8 +21,8 @@
 struct ingest_hub;
 struct source;
 
-/* Opens the journal in `path` for the holders (which must live as long, as `m`) and reads it. NULL: err. */
-struct held *held_open(const char *path, struct holder *const *holders, size_t n, struct ingest_hub *hub,
+/* Opens the journal in `path` for the holders (where their plugins have them; they must live as long, as `m`) and reads it. NULL: err. */
+struct held *held_open(const char *path, struct holder **const *holders, size_t n, struct ingest_hub *hub,
 	struct metrics *m, struct err *err);
 
 /* No plugin holds events: tells if any wait in `path`. */
@@ -32,11 +32,11 @@ void held_warn(const char *path);
 bool held_start(struct held *h, struct worker *w, struct source *source, struct err *err);
 
 /*
- * A reload, while all workers are parked: these holders are there now, and late events come from `source` (NULL: there are no holders). Those of before leave: what they
- * hold is joined and given on, at once by held_flush_leaving. They must live, with all that they give to, until they are forgotten: as soon as held_has_left, while all
- * workers are parked.
+ * A reload, while all workers are parked: these holders are there now, and late events come from `source` (NULL: there are no holders). What plugins hold that stay as they
+ * are, goes on waiting. The holders of the others leave: what they hold is joined and given on, at once by held_flush_leaving. They and those before must live, with all
+ * that they give to, until they are forgotten: as soon as held_has_left, while all workers are parked.
  */
-void held_take_over(struct held *h, struct holder *const *holders, size_t n, struct source *source);
+void held_take_over(struct held *h, struct holder **const *holders, size_t n, struct source *source);
 void held_flush_leaving(struct held *h);
 bool held_has_left(const struct held *h);
 void held_forget_left(struct held *h);

@@ -17,8 +17,9 @@ struct held {
 	struct buffer *buffer;
 	struct ingest_hub *hub;
 	struct metrics *metrics;
-	struct holders ours;	/* of the configuration in force */
-	struct holders leaving; /* of those before it, as long as they hold something */
+	struct holders ours;	       /* of the configuration in force */
+	struct holder **const *places; /* where their plugins have ours */
+	struct holders leaving;	       /* of those before it, as long as they hold something */
 	pthread_mutex_t
 		holders_lock; /* of both, for the thread that tidies up; else they change while all workers are parked */
 	_Atomic uint64_t number;

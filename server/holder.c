@@ -74,6 +74,26 @@ void holder_set_journal(struct holder *h, struct held *journal)
 	h->journal = journal;
 }
 
+bool holder_exchange(struct holder **a, struct holder **b)
+{
+	struct holder *x = *a, *y = *b;
+	if (strcmp(x->o.id, y->o.id) != 0 || !conf_section_equal(x->o.section, y->o.section))
+		return false;
+	pthread_mutex_lock(&x->lock); /* writers tell what has left */
+	pthread_mutex_lock(&y->lock);
+	struct holder_options options = x->o;
+	void *self = x->self;
+	x->o = y->o;
+	x->self = y->self;
+	y->o = options;
+	y->self = self;
+	pthread_mutex_unlock(&y->lock);
+	pthread_mutex_unlock(&x->lock);
+	*a = y;
+	*b = x;
+	return true;
+}
+
 void holder_lock(struct holder *h)
 {
 	pthread_mutex_lock(&h->lock);

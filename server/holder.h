@@ -60,8 +60,9 @@ struct holder_ops {
 struct holder_options {
 	const char *id; /* the plugin's @id: it finds its events again by it after a restart */
 	const char *type;
-	int64_t timeout_ns; /* 0 = none */
-	bool from_first;    /* the time-out counts from the stream's first event, not from its last */
+	int64_t timeout_ns;		    /* 0 = none */
+	bool from_first;		    /* the time-out counts from the stream's first event, not from its last */
+	const struct conf_section *section; /* that the plugin was made from */
 };
 
 struct holder *holder_new(const struct holder_options *o, const struct holder_ops *ops, void *self, struct metrics *m);
@@ -95,6 +96,12 @@ void holding_drop_held(struct holding *t);
 /* ---- for held.c -------------------------------------------------------------------------------------------------- */
 
 void holder_set_journal(struct holder *h, struct held *journal);
+
+/*
+ * A reload, while all workers are parked: if both plugins were made from the same words, each gets the other's holder, and with it what waits there; *a and *b are where
+ * they have them. False: nothing was done.
+ */
+bool holder_exchange(struct holder **a, struct holder **b);
 
 /* An event that is in the journal since before the start; those of one message and stream in their order. The worker's thread. */
 struct held_record {

@@ -251,8 +251,11 @@ static void *create(struct output *o, struct builder *b)
 {
 	const struct detect_conf *c = o->conf;
 	struct detect *d = mem_zalloc(sizeof *d);
-	struct holder_options options = {
-		.id = o->id, .type = o->plugin->name, .timeout_ns = c->multiline_flush_interval_ns, .from_first = true};
+	struct holder_options options = {.id = o->id,
+		.type = o->plugin->name,
+		.timeout_ns = c->multiline_flush_interval_ns,
+		.from_first = true,
+		.section = c->common.section};
 	unsigned languages = 0;
 	for (size_t i = 0; i < c->languages.n; i++) {
 		unsigned one = trace_language(c->languages.v[i]);
@@ -267,7 +270,7 @@ static void *create(struct output *o, struct builder *b)
 	d->router = c->common.label ? builder_label(b, c->common.label, conf_where(c, "@label")) : builder_router(b);
 	d->trace = stack_trace_new(languages ? languages : TRACE_ALL);
 	d->holder = holder_new(&options, &holder_ops, d, builder_metrics(b));
-	builder_holder(b, d->holder);
+	builder_holder(b, &d->holder);
 	return d;
 }
 

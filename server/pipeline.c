@@ -378,9 +378,9 @@ size_t pipeline_filters(const struct pipeline *p, struct filter *const **v)
 	return p->filters.n;
 }
 
-size_t pipeline_holders(const struct pipeline *p, struct holder *const **v)
+size_t pipeline_holders(const struct pipeline *p, struct holder **const **v)
 {
-	*v = (struct holder *const *)p->holders.v;
+	*v = (void *)p->holders.v;
 	return p->holders.n;
 }
 

@@ -33,9 +33,9 @@ bool pipeline_has_source_of(const struct pipeline *p, const struct pipeline *hom
 /* Puts each plugin's @log_level in force; until pipeline_free. */
 void pipeline_set_log_levels(struct pipeline *p);
 
-/* What holds events over messages, and the source (of no plugin) of what these give on by themselves; NULL if there are none. */
+/* Where plugins have what holds events over messages, and the source (of no plugin) of what these give on by themselves; NULL if there are none. */
 struct holder;
-size_t pipeline_holders(const struct pipeline *p, struct holder *const **v);
+size_t pipeline_holders(const struct pipeline *p, struct holder **const **v);
 struct source *pipeline_held_source(const struct pipeline *p);
 
 /* fn for each file and folder that plugins write, and for each buffer's. */
@@ -65,8 +65,8 @@ struct output *builder_output(struct builder *b, const struct conf_section *sect
 /* The same for a section that also holds a parameter of the outer output's, which the inner one must not see. */
 struct output *builder_store(struct builder *b, const struct conf_section *section, const char *without);
 
-/* The pipeline is told of a holder, which stays the plugin's. */
-void builder_holder(struct builder *b, struct holder *h);
+/* The pipeline is told where the plugin has its holder. */
+void builder_holder(struct builder *b, struct holder **h);
 
 /*
  * Gives an output its buffer, and its <secondary> if there is one. `c` NULL: no <buffer> section; then v0.12's flat parameters, else all defaults. Within a

@@ -33,7 +33,7 @@ struct pipeline {
 	struct list secondaries; /* outputs in <secondary>: their flow is their primary's */
 	struct list keys;	 /* chunk_keys */
 	struct list memory;	 /* sections made here */
-	struct list holders;	 /* their plugins' */
+	struct list holders;	 /* where their plugins have them */
 	struct source *held;	 /* of what those give on by themselves */
 	struct log_plugin_level *log_levels;
 };

@@ -138,7 +138,7 @@ static void count_source(struct builder *b, struct source *s)
 	mem_free(labels);
 }
 
-void builder_holder(struct builder *b, struct holder *h)
+void builder_holder(struct builder *b, struct holder **h)
 {
 	struct pipeline *p = b->pipeline;
 	list_add(&p->holders, h);

@@ -4,7 +4,7 @@
  *     read and check all of it ─ open the buffers that are new ─ park the workers: swap ─ end sources that are gone ─ start those that are new
  *
  * Sources that both have in the same words go on with their sockets and connections. Buffers that both have (by their path) are handed on with what is in
- * them; flush threads of before finish the chunk that they are at. What plugins hold back goes on, the old way. A configuration with a mistake changes nothing.
+ * them; flush threads of before finish the chunk that they are at. What plugins hold back that have changed goes on, the old way. A configuration with a mistake changes nothing.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -156,7 +156,7 @@ static void forget_routes(struct server *s)
 
 static void swap_held(struct server *s, const struct pipeline *fresh)
 {
-	struct holder *const *v;
+	struct holder **const *v;
 	size_t n = pipeline_holders(fresh, &v);
 	held_take_over(s->held, v, n, pipeline_held_source(fresh));
 }
@@ -185,7 +185,7 @@ static void park_all(struct server *s, void (*fn)(void *arg), void *arg)
 	workers_parked(all, s->worker_count + 1, fn, arg);
 }
 
-/* What plugins of before hold goes on as it is; what waits in the journal since an earlier life is theirs who hold events now. */
+/* What plugins of before hold that have changed goes on as it is; what waits in the journal since an earlier life is theirs who hold events now. */
 static void go_on_holding(struct server *s, bool is_new)
 {
 	struct err err;

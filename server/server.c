@@ -324,7 +324,7 @@ static bool open_flows(struct server *s, struct err *err)
 
 bool server_open_held(struct server *s, const struct pipeline *p, struct err *err)
 {
-	struct holder *const *v;
+	struct holder **const *v;
 	size_t n = pipeline_holders(p, &v);
 	char *path = mem_printf("%s/held", system_state_dir(s->conf.system));
 	if (n)

@@ -419,13 +419,23 @@ WITHOUT = CONCAT[:CONCAT.index("<filter")] + CONCAT[CONCAT.index("<match"):]
 
 
 def test_reload_while_events_wait(weir, fake_es, prefix):
-    """What waits at a reload goes on; a configuration without such plugins, and one with them again, take over from each other; a crash behind it repeats nothing."""
+    """What waits at a reload waits on if its plugin has not changed, and goes on else; a configuration without such plugins, and one with them again, take over from each other; a crash behind it repeats nothing."""
     w = weir(CONCAT, es_url=fake_es.url, prefix=prefix, interval="60s")
     a, b = Lines(w), Lines(w, "b")
     a.send("start 1", "more 1")
     b.send("start 2")
+    for text in ("1b", "1c"):
+        reload(w, CONCAT.replace("<match", f"<match no.{text}>\n @type null\n</match>\n<match"))
+        a.again()  # as if its ack had been lost
+        a.send(f"more {text}")
+    b.again()
+    assert w.metrics().sum("weir_held_events") == 5
+    w.kill9()
+    w.start()
     reload(w)
-    want = ["start 1\nmore 1", "start 2"]
+    assert w.metrics().sum("weir_held_events") == 5
+    reload(w, CONCAT.replace("/^start/", "/^(start|begin)/"))
+    want = ["start 1\nmore 1\nmore 1b\nmore 1c", "start 2"]
     wait_for(w, fake_es, prefix, *want)
     a.send("start 3", "more 3")
     reload(w, WITHOUT)
@@ -436,7 +446,7 @@ def test_reload_while_events_wait(weir, fake_es, prefix):
     a.send("start 5", "more 5")
     assert w.metrics().sum("weir_held_events") == 2
     a.again()  # as if its ack had been lost
-    reload(w, CONCAT.replace("<match **>", DETECT_BEHIND))
+    reload(w, CONCAT.replace("/^start/", "/^(start|begin)/").replace("<match **>", DETECT_BEHIND))
     want += ["start 5\nmore 5"]
     wait_for(w, fake_es, prefix, *want)
     b.send("start 6")

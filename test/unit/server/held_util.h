@@ -120,10 +120,10 @@ const struct router *builder_label(struct builder *b, const char *label, struct 
 	return (const struct router *)(uintptr_t)label;
 }
 
-void builder_holder(struct builder *b, struct holder *h)
+void builder_holder(struct builder *b, struct holder **h)
 {
 	(void)b;
-	held_holder = h;
+	held_holder = *h;
 }
 
 static inline void held_put_events(const char *mark, const struct batch *b)
