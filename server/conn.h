@@ -115,6 +115,9 @@ bool conn_is_ending(const struct conn *c);
 void conn_hold(struct conn *c);
 void conn_release(struct conn *c);
 
+/* Whether bytes of the peer are here, or in the socket, that the session has not consumed. */
+bool conn_has_input(const struct conn *c);
+
 /* Monotonic time of the last byte that came. */
 int64_t conn_last_read(const struct conn *c);
 

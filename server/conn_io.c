@@ -8,6 +8,7 @@
 #include <fnmatch.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <sys/ioctl.h>
 
 static enum io tls_result(struct conn *c, int rc, bool reading)
 {
@@ -63,6 +64,12 @@ enum io conn_io_write(struct conn *c, const uint8_t *p, size_t n, size_t *put)
 		return IO_OK;
 	}
 	return errno == EAGAIN || errno == EWOULDBLOCK ? IO_BLOCKED : IO_FAILED;
+}
+
+bool conn_has_input(const struct conn *c)
+{
+	int n = 0;
+	return c->in_n || (c->ssl && SSL_has_pending(c->ssl)) || (ioctl(c->fd, FIONREAD, &n) == 0 && n > 0);
 }
 
 void conn_io_end(struct conn *c)

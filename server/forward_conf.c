@@ -277,11 +277,12 @@ static const struct conf_param params[] = {
 		.value = "false",
 		.help = "Each connection is closed after its first message (and that one's ack)."},
 	LISTEN_KEEPALIVE(struct forward_conf),
-	LISTEN_MAX_AGE(struct forward_conf, "a connection is ended in order between two messages, after their acks: "
-					    "senders connect anew and spread over "
-					    "several weirs. What a sender sends until it notices is still taken. "
-					    "Default: never; one weir alone gains "
-					    "nothing by it."),
+	LISTEN_MAX_AGE(struct forward_conf,
+		"a connection is ended in order as soon as its sender pauses, after ten more seconds without a pause "
+		"between two "
+		"messages, after their acks: senders connect anew and spread over several weirs. What a sender sends "
+		"until it "
+		"notices is still taken. Default: never; one weir alone gains nothing by it."),
 	{.name = "handshake_timeout",
 		.type = CONF_TIME,
 		.offset = AT(handshake_timeout_ns),

@@ -11,6 +11,8 @@
 
 #define UNSENT_MAX    (64u << 10) /* bytes of acks that a peer may leave unread before it is read no further */
 #define ACKS_STUCK_NS (60 * NS_PER_S)
+#define PART_NS	      (10 * NS_PER_S) /* how long a sender that is to connect anew has for a pause */
+#define PAUSE_NS      (100 * NS_PER_MS)
 
 static void on_wake(struct parked_waiter *w);
 
@@ -35,15 +37,21 @@ static void drain_if_idle(struct session *s)
 		conn_finish(s->conn, true);
 }
 
-/* Between two messages, after the acks: the sender shall connect anew. What it has sent meanwhile is stored, and not acknowledged. */
+/*
+ * The sender shall connect anew: between two messages, after the acks, and if it ever pauses, when nothing more of it is there. What it sends before it notices is
+ * stored, and not acknowledged.
+ */
 static void part_if_idle(struct session *s)
 {
 	if (!s->aged || s->state != SESSION_OPEN || conn_is_ending(s->conn) || forward_decoder_is_inside(s->decoder))
 		return;
 	if (s->first || s->parked.first) {
-		conn_pause(s->conn);
+		if (s->overdue)
+			conn_pause(s->conn);
 		return;
 	}
+	if (!s->overdue && (conn_has_input(s->conn) || clock_mono_ns() < conn_last_read(s->conn) + PAUSE_NS))
+		return;
 	counter_add(s->shared->n.closed_age, 1);
 	conn_part(s->conn);
 }
@@ -52,6 +60,15 @@ void session_end(struct session *s)
 {
 	s->state = SESSION_ENDING;
 	end_if_owed_nothing(s);
+}
+
+/* When its age makes a difference again; 0 = never. */
+static int64_t next_of_age(const struct session *s)
+{
+	int64_t end = conn_age_end(s->conn), pause = conn_last_read(s->conn) + PAUSE_NS;
+	if (!end || s->state != SESSION_OPEN || s->overdue)
+		return 0;
+	return !s->aged ? end : pause < end + PART_NS ? pause : end + PART_NS;
 }
 
 static void set_deadline(struct session *s, size_t left)
@@ -63,8 +80,8 @@ static void set_deadline(struct session *s, size_t left)
 		at = conn_last_read(s->conn) + s->shared->message_timeout_ns;
 	if (conn_stuck_since(s->conn) && (!at || conn_stuck_since(s->conn) + ACKS_STUCK_NS < at))
 		at = conn_stuck_since(s->conn) + ACKS_STUCK_NS;
-	if (s->state == SESSION_OPEN && conn_age_end(s->conn) && !s->aged && (!at || conn_age_end(s->conn) < at))
-		at = conn_age_end(s->conn);
+	if (next_of_age(s) && (!at || next_of_age(s) < at))
+		at = next_of_age(s);
 	if (s->draining && (!at || s->drain_until_ns < at))
 		at = s->drain_until_ns;
 	conn_deadline(s->conn, at);
@@ -233,7 +250,7 @@ static void framing_lost(struct session *s, const struct forward_msg *m, const u
 
 static bool is_to_part(const struct session *s)
 {
-	return s->aged && !conn_is_ending(s->conn) && !forward_decoder_is_inside(s->decoder);
+	return s->overdue && !conn_is_ending(s->conn) && !forward_decoder_is_inside(s->decoder);
 }
 
 static size_t take_bytes(struct session *s, const uint8_t *p, size_t n, size_t *want)
@@ -379,8 +396,9 @@ static void on_deadline(struct conn *c)
 		s->throw_acks = true;
 		if (!s->parked.first)
 			conn_resume(c);
-	} else if (s->state == SESSION_OPEN && conn_age_end(c) && !s->aged && now >= conn_age_end(c)) {
+	} else if (next_of_age(s) && now >= next_of_age(s)) {
 		s->aged = true;
+		s->overdue = now >= conn_age_end(c) + PART_NS;
 		set_deadline(s, forward_decoder_is_inside(s->decoder));
 		queue_flush(s);
 	} else if (s->state == SESSION_OPEN && now < conn_last_read(c) + s->shared->message_timeout_ns) {

@@ -31,8 +31,9 @@ struct session {
 	bool mute;	 /* ENDING: no further ack may go out */
 	bool throw_acks; /* the peer does not read them */
 	bool draining;
-	bool aged;  /* max_connection_age is over: the end comes between two messages */
-	bool spoke; /* a byte has come */
+	bool aged;    /* max_connection_age is over: the end comes when the sender pauses */
+	bool overdue; /* that did not happen for long: it comes between two messages */
+	bool spoke;   /* a byte has come */
 	struct forward_decoder *decoder;
 	struct ack *first, *last;
 	struct parked parked;

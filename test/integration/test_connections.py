@@ -118,6 +118,19 @@ def test_senders_spread(weir, fake_es, prefix, window):
     assert difference(traffic, fake_es.documents(f"{prefix}-*").values()) == NOTHING
 
 
+@pytest.mark.slow
+def test_sender_without_a_pause(weir, fake_es, prefix):
+    """It gets some seconds for one; then the end comes between two messages all the same."""
+    w = weir(ELASTICSEARCH.replace("@id in", "@id in\n  max_connection_age 1s"), es_url=fake_es.url, prefix=prefix)
+    with Traffic(w.port, count=1, rate=2000, max_chunk=4) as traffic:
+        wait_until(lambda: recycled(w) > 0, 60, w.log_tail)
+        total = traffic.finish()
+    assert sum(s.resets for s in traffic.senders) == 0, "a connection was reset"
+    wait_until(lambda: fake_es.stored_events() >= total, 60, w.log_tail)
+    w.stop()
+    assert difference(traffic, fake_es.documents(f"{prefix}-*").values()) == NOTHING
+
+
 @pytest.mark.parametrize("secure", [pytest.param(None, marks=pytest.mark.slow), pytest.param("TLSv1_2", marks=pytest.mark.slow), "TLSv1_3"])
 def test_sender_that_never_looks(run, pki, secure):  # noqa: F811
     """One that asks for no acks and does not see the end: all that it sends is stored, however late."""
@@ -127,7 +140,7 @@ def test_sender_that_never_looks(run, pki, secure):  # noqa: F811
         while not recycled(w):
             c.send(message({"i": sent}))
             sent += 1
-            time.sleep(0.02)
+            time.sleep(0.3)
         time.sleep(2.5)  # longer than weir waits for a FIN elsewhere
         for _ in range(3):
             c.send(message({"i": sent}))
