@@ -1,7 +1,6 @@
 #include "client_list.h"
 
 #include "base/mem.h"
-#include "forward/forward_auth.h"
 
 #include <netdb.h>
 #include <stddef.h>
@@ -88,20 +87,23 @@ const struct conf_schema client_list_schema = {
 		"counts.",
 };
 
-static bool resolve(const struct client_conf *c, struct forward_client *out, struct conf_report *r)
+bool client_look_up(
+	const char *host, const char *network, const void *section, struct forward_client *out, struct conf_report *r)
 {
-	const char *text = c->network ? c->network : c->host;
+	const char *text = network ? network : host;
 	if (!text || forward_client_parse(text, out))
 		return text != NULL;
-	if (c->network) {
-		conf_report_add(
-			r, CONF_ERROR, conf_where(c, "network"), "network '%s' address format is invalid", c->network);
+	if (network) {
+		conf_report_add(r, CONF_ERROR, conf_where(section, "network"),
+			"network '%s' address format is invalid: write it as 10.0.0.0/8 or fd00::/8", network);
 		return false;
 	}
+	if (r->contacts_nobody)
+		return true;
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
-	int rc = getaddrinfo(c->host, NULL, &hints, &list);
+	int rc = getaddrinfo(host, NULL, &hints, &list);
 	if (rc) {
-		conf_report_add(r, CONF_ERROR, conf_where(c, "host"), "host '%s' cannot be resolved: %s", c->host,
+		conf_report_add(r, CONF_ERROR, conf_where(section, "host"), "host '%s' cannot be resolved: %s", host,
 			gai_strerror(rc));
 		return false;
 	}
@@ -136,7 +138,7 @@ struct client_list *client_list_new(const void *security, struct conf_report *re
 		const struct client_conf *client = c->clients.v[i];
 		l->clients[i] = (struct forward_client){0};
 		l->limits[i] = client_limits_of(&client->limits, &l->everybody);
-		ok &= resolve(client, &l->clients[i], report);
+		ok &= client_look_up(client->host, client->network, client, &l->clients[i], report);
 	}
 	l->security.clients = l->clients;
 	l->security.client_count = c->clients.n;

@@ -3,6 +3,7 @@
 #define WEIR_CLIENT_LIST_H
 
 #include "clients.h"
+#include "forward/forward_auth.h"
 #include "listen_params.h"
 #include "peer.h"
 
@@ -17,6 +18,13 @@ void client_list_free(struct client_list *l); /* NULL is allowed */
 
 /* Whether the <security> sections in this list (at most one) let every address in. */
 bool client_list_lets_all(const struct conf_list *security);
+
+/*
+ * The addresses of a <client> with that `host` or `network` (the other is NULL). A name is looked up once, at start, as in fluentd; `weir check` asks nobody and
+ * takes it for right. False: a finding about `section`'s parameter was added.
+ */
+bool client_look_up(
+	const char *host, const char *network, const void *section, struct forward_client *out, struct conf_report *r);
 
 /* What this peer may do; NULL: it is not let in. Any thread. */
 const struct client_limits *client_list_find(const struct client_list *l, const struct peer *p);

@@ -4,8 +4,6 @@
 #include "client_list.h"
 #include "record/tag_match.h"
 
-#include <netdb.h>
-
 /* What goes beyond fluentd's <security>. */
 struct rule {
 	struct client_limits limits;
@@ -22,30 +20,6 @@ struct forward_rules {
 	struct rule *of_clients;
 	struct tag_match **of_users;
 };
-
-/* <client host> is looked up once, at start, as in fluentd. */
-static bool resolve(const struct forward_client_conf *c, struct forward_client *out, struct conf_report *r)
-{
-	const char *text = c->network ? c->network : c->host;
-	if (!text || forward_client_parse(text, out))
-		return text != NULL;
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
-	if (c->network) {
-		conf_report_add(r, CONF_ERROR, conf_where(c, "network"),
-			"'%s' is no network: write it as 10.0.0.0/8 or fd00::/8", c->network);
-		return false;
-	}
-	int rc = getaddrinfo(c->host, NULL, &hints, &list);
-	if (rc) {
-		conf_report_add(r, CONF_ERROR, conf_where(c, "host"), "the client host '%s' cannot be looked up: %s",
-			c->host, gai_strerror(rc));
-		return false;
-	}
-	memcpy(&out->net, list->ai_addr, list->ai_addrlen);
-	out->prefix = list->ai_family == AF_INET6 ? 128 : 32;
-	freeaddrinfo(list);
-	return true;
-}
 
 static struct tag_match *compile(const void *section, const char *tags, struct conf_report *r)
 {
@@ -75,7 +49,7 @@ static void add_client(struct forward_rules *r, const struct forward_client_conf
 	struct forward_client *client = &r->clients[i];
 	*client = (struct forward_client){.certificate_name = c->certificate_name};
 	if (!c->certificate_name)
-		resolve(c, client, report);
+		client_look_up(c->host, c->network, c, client, report);
 	client->shared_key = c->shared_key;
 	client->users = (const char *const *)c->users.v;
 	r->of_clients[i] = (struct rule){

@@ -110,6 +110,7 @@ int server_check(const struct cmdline *cmd)
 	struct conf_report report;
 	struct buf out;
 	conf_report_init(&report);
+	report.contacts_nobody = true;
 	buf_init(&out, 16 << 20);
 	server_set_log_level(cmd, NULL);
 	loaded_read(&s.conf, cmd, &report);

@@ -32,6 +32,7 @@ struct conf_report {
 	struct conf_finding *v;
 	size_t n, cap;
 	size_t errors, warnings, notes;
+	bool contacts_nobody; /* the configuration is only looked at: what a name server would have to say is not asked */
 };
 
 void conf_report_init(struct conf_report *r);

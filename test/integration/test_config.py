@@ -241,3 +241,15 @@ def test_command_lines():
     for arguments, status, text in COMMANDS:
         done = subprocess.run([binary, *arguments], capture_output=True, text=True, timeout=60)
         assert (done.returncode, done.stdout) == (status, "") and text in done.stderr, (arguments, done)
+
+
+def test_check_contacts_nobody(tmp_path):
+    """A name that only a name server can tell is asked for at start, not by `weir check`."""
+    binary = os.path.abspath(os.environ.get("WEIR_BIN", os.path.join(ROOT, "build/weir")))
+    config = tmp_path / "weir.conf"
+    config.write_text("<source>\n@type forward\nport 1\n<security>\nself_hostname a\nshared_key b\n<client>\nhost no-such-host.invalid\n"
+                      "</client>\n</security>\n</source>\n<match **>\n@type null\n</match>\n")
+    checked = subprocess.run([binary, "check", config], capture_output=True, text=True, timeout=60)
+    assert checked.returncode == 0, checked.stderr
+    run = subprocess.run([binary, "-c", config], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 1 and "host 'no-such-host.invalid' cannot be resolved" in run.stderr + run.stdout
