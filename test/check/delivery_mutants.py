@@ -121,4 +121,20 @@ MUTANTS = [
     ("a connection in use lives for ever", "lib/elastic/bulk_client.c", [
         ("CURLOPT_MAXLIFETIME_CONN, (long)CONNECTION_LIFE_S", "CURLOPT_MAXLIFETIME_CONN, 0L"),
     ], ["test_names.py::test_old_address_still_answers"]),
+    ("sender: an old connection does not wait for it", "server/conn.c", [
+        ("\telse if (!c->patient)\n", "\telse\n"),
+    ], ["test_connections.py::test_sender_that_never_looks[TLSv1_3]"]),
+    ("sender: cut off within a message", "server/forward_session.c", [
+        ("conn_is_ending(s->conn) || forward_decoder_is_inside(s->decoder))\n\t\treturn;", "conn_is_ending(s->conn))\n\t\treturn;"),
+        ("(conn_has_input(s->conn) || clock_mono_ns()", "(clock_mono_ns()"),
+    ], ["test_connections.py::test_half_a_message"]),
+    ("sender: any tag is taken", "server/forward_rules.c", [
+        ("return !tags || tag_match(tags, tag);", "return tags || !tag_match(tags, tag);"),
+    ], ["test_limits.py::test_tags_by_network"]),
+    ("sender: a wait for its limit is its silence", "server/conn.c", [
+        ("now < c->deadline_ns || waits)", "now < c->deadline_ns || (waits && !c->group))"),
+    ], ["test_limits.py::test_bytes_per_second"]),
+    ("sender: a new connection is a new account", "server/clients.c", [
+        ("if (--c->connections == 0 && !client_wait(c, clock_mono_ns())) {", "if (--c->connections == 0) {"),
+    ], ["unit:server/clients"]),
 ]

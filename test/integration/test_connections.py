@@ -141,7 +141,7 @@ def test_sender_that_never_looks(run, pki, secure):  # noqa: F811
             c.send(message({"i": sent}))
             sent += 1
             time.sleep(0.3)
-        time.sleep(2.5)  # longer than weir waits for a FIN elsewhere
+        time.sleep(3.2)  # longer than weir waits for a FIN elsewhere, to the second
         for _ in range(3):
             c.send(message({"i": sent}))
             sent += 1
