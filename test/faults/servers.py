@@ -95,7 +95,7 @@ def block(server, on):
 
 
 def close(server, on):
-    indices = ",".join(server.ok("GET", "/t-*/_settings?expand_wildcards=all").json)  # names: Elasticsearch closes no patterns
+    indices = ",".join(server.ok("GET", "/t-*/_settings?expand_wildcards=all"))  # names: Elasticsearch closes no patterns
     server.ok("POST", f"/{indices}/" + ("_close" if on else "_open"))
 
 
