@@ -99,7 +99,7 @@ static void make_server(struct in_forward *f, const struct forward_conf *c, stru
 	struct stream_hooks hooks = forward_session_hooks;
 	struct stream_conf conf = {
 		.id = f->source->id,
-		.family = "weir_forward",
+		.names = &stream_names_forward,
 		.bind = c->bind,
 		.path = c->path,
 		.port = (uint16_t)c->port,

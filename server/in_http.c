@@ -362,7 +362,7 @@ static void make_server(struct in_http *h, struct builder *b)
 	struct stream_hooks stream = http_session_hooks;
 	struct stream_conf conf = {
 		.id = h->source->id,
-		.family = "weir_source",
+		.names = &stream_names_source,
 		.bind = c->bind,
 		.port = (uint16_t)c->port,
 		.backlog = c->backlog == CONF_NIL_INT ? 0 : (int)c->backlog,

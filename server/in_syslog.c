@@ -383,7 +383,7 @@ static void make_stream(struct in_syslog *s, struct builder *b)
 	struct stream_hooks hooks = text_session_hooks;
 	struct stream_conf conf = {
 		.id = s->source.source->id,
-		.family = "weir_source",
+		.names = &stream_names_source,
 		.bind = c->bind,
 		.port = (uint16_t)c->port,
 		.backlog = c->backlog == CONF_NIL_INT ? 0 : (int)c->backlog,

@@ -101,7 +101,7 @@ static void make_server(struct in_tcp *t, const struct in_tcp_conf *c, struct bu
 	struct stream_hooks hooks = text_session_hooks;
 	struct stream_conf conf = {
 		.id = t->source.source->id,
-		.family = "weir_source",
+		.names = &stream_names_source,
 		.bind = c->bind,
 		.port = (uint16_t)c->port,
 		.backlog = c->backlog == CONF_NIL_INT ? 0 : (int)c->backlog,

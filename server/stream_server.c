@@ -28,14 +28,27 @@ struct stream_server {
 	int64_t drain_until_ns;
 };
 
-static struct counter *make_counter(struct stream_server *s, struct metrics *m, const char *what, const char *help)
+const struct stream_names stream_names_forward = {
+	"weir_forward_connections_accepted_total",
+	"weir_forward_connections_refused_total",
+	"weir_forward_connections_rate_waits_total",
+};
+const struct stream_names stream_names_source = {
+	"weir_source_connections_accepted_total",
+	"weir_source_connections_refused_total",
+	"weir_source_connections_rate_waits_total",
+};
+
+static void make_counters(struct stream_server *s, struct metrics *m)
 {
+	const struct stream_names *n = s->conf.names;
 	char *labels = metrics_labels("plugin_id", s->conf.id, NULL);
-	char *name = mem_printf("%s_connections_%s_total", s->conf.family, what);
-	struct counter *c = metrics_counter(m, name, labels, help);
-	mem_free(name);
+	s->accepted = metrics_counter(m, n->accepted, labels, "Connections taken.");
+	s->refused = metrics_counter(
+		m, n->refused, labels, "Connections over max_connections, or from peers that are not let in.");
+	s->conf.limits.rate_waits = metrics_counter(m, n->rate_waits, labels,
+		"Times that a connection was read no further for a while because its client was over its limit.");
 	mem_free(labels);
-	return c;
 }
 
 struct stream_server *stream_server_new(
@@ -49,11 +62,7 @@ struct stream_server *stream_server_new(
 		s->conf.limits.linger_s = (int)t->linger_timeout;
 	if (t && t->receive_buffer_size != CONF_NIL_INT)
 		s->conf.limits.receive_buffer = (int)t->receive_buffer_size;
-	s->accepted = make_counter(s, m, "accepted", "Connections taken.");
-	s->refused = make_counter(
-		s, m, "refused", "Connections over max_connections, or from peers that are not let in.");
-	s->conf.limits.rate_waits = make_counter(s, m, "rate_waits",
-		"Times that a connection was read no further for a while because its client was over its limit.");
+	make_counters(s, m);
 	if (c->security)
 		s->list = client_list_new(c->security, report);
 	s->clients = clients_new();

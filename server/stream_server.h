@@ -28,9 +28,17 @@ struct stream_hooks {
 	void *arg;
 };
 
+/* What the counters of connections are called. */
+struct stream_names {
+	const char *accepted, *refused, *rate_waits;
+};
+
+/* The forward input's own, and those of all others. */
+extern const struct stream_names stream_names_forward, stream_names_source;
+
 struct stream_conf {
-	const char *id;	    /* the source's */
-	const char *family; /* its counters are called family_connections_... */
+	const char *id; /* the source's */
+	const struct stream_names *names;
 	const char *bind;
 	const char *path; /* a unix socket instead; NULL = TCP */
 	uint16_t port;
