@@ -3,6 +3,10 @@
 #include "base/mem.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#define LIST_MAX ((size_t)16 << 20) /* bytes of all names */
 
 struct state {
 	bool down;
@@ -11,37 +15,128 @@ struct state {
 };
 
 struct forward_nodes {
-	const struct forward_node *v;
+	struct forward_list list;
+	const struct forward_node *v; /* of the list */
 	size_t n;
 	int64_t recover_wait_ns;
+	atomic_uint held;
 	pthread_mutex_t lock; /* of what follows */
 	struct state *state;
 };
 
-struct forward_nodes *forward_nodes_new(const struct forward_node *v, size_t n, int64_t recover_wait_ns)
+/* ---- lists ---------------------------------------------------------------------------------------------------------- */
+
+void forward_list_init(struct forward_list *l)
+{
+	*l = (struct forward_list){0};
+	arena_init(&l->arena, LIST_MAX);
+}
+
+void forward_list_free(struct forward_list *l)
+{
+	arena_free(&l->arena);
+	mem_free(l->v);
+	*l = (struct forward_list){0};
+}
+
+static bool copy(struct forward_list *l, const char **text)
+{
+	if (*text)
+		*text = arena_copy(&l->arena, *text, strlen(*text) + 1);
+	return *text;
+}
+
+bool forward_list_add(struct forward_list *l, const struct forward_node *node)
+{
+	struct forward_node new = *node;
+	bool ok = copy(l, &new.host) && copy(l, &new.name) && (!new.shared_key || copy(l, &new.shared_key)) &&
+		  (!new.username || copy(l, &new.username)) && (!new.password || copy(l, &new.password));
+	if (!ok)
+		return false;
+	l->v = mem_realloc(l->v, (l->n + 1) * sizeof *l->v);
+	l->v[l->n++] = new;
+	return true;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_address(const struct forward_node *a, const struct forward_node *b)
+{
+	return a->port == b->port && same_text(a->host, b->host);
+}
+
+bool forward_list_has(const struct forward_list *l, const struct forward_node *node)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		const struct forward_node *o = &l->v[i];
+		if (same_address(o, node) && same_text(o->name, node->name) && o->weight == node->weight &&
+			o->standby == node->standby && same_text(o->shared_key, node->shared_key) &&
+			same_text(o->username, node->username) && same_text(o->password, node->password))
+			return true;
+	}
+	return false;
+}
+
+/* ---- life ----------------------------------------------------------------------------------------------------------- */
+
+static void take_over(struct forward_nodes *s, struct forward_nodes *before)
+{
+	pthread_mutex_lock(&before->lock);
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t k = 0; k < before->n; k++)
+			if (same_address(&s->v[i], &before->v[k]))
+				s->state[i] = before->state[k];
+	pthread_mutex_unlock(&before->lock);
+}
+
+struct forward_nodes *forward_nodes_new(
+	const struct forward_node *v, size_t n, int64_t recover_wait_ns, struct forward_nodes *before)
 {
 	struct forward_nodes *s = mem_zalloc(sizeof *s);
-	s->v = v;
-	s->n = n;
+	forward_list_init(&s->list);
+	for (size_t i = 0; i < n && forward_list_add(&s->list, &v[i]); i++)
+		continue;
+	s->v = s->list.v;
+	s->n = s->list.n;
 	s->recover_wait_ns = recover_wait_ns;
-	s->state = mem_zalloc((n ? n : 1) * sizeof *s->state);
+	s->held = 1;
+	s->state = mem_zalloc((s->n ? s->n : 1) * sizeof *s->state);
 	pthread_mutex_init(&s->lock, NULL);
+	if (before)
+		take_over(s, before);
+	return s;
+}
+
+struct forward_nodes *forward_nodes_hold(struct forward_nodes *s)
+{
+	atomic_fetch_add(&s->held, 1);
 	return s;
 }
 
 void forward_nodes_free(struct forward_nodes *s)
 {
-	if (!s)
+	if (!s || atomic_fetch_sub(&s->held, 1) > 1)
 		return;
 	pthread_mutex_destroy(&s->lock);
+	forward_list_free(&s->list);
 	mem_free(s->state);
 	mem_free(s);
+}
+
+const struct forward_list *forward_nodes_list(const struct forward_nodes *s)
+{
+	return &s->list;
 }
 
 const struct forward_node *forward_nodes_at(const struct forward_nodes *s, size_t i)
 {
 	return &s->v[i];
 }
+
+/* ---- whose turn it is ----------------------------------------------------------------------------------------------- */
 
 static bool is_alive(const struct forward_nodes *s, size_t i, int64_t now_ns)
 {

@@ -5,22 +5,39 @@
 #ifndef WEIR_FORWARD_NODES_H
 #define WEIR_FORWARD_NODES_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "base/arena.h"
 
 struct forward_node {
 	const char *name, *host;
 	unsigned port;
-	const char *shared_key, *username, *password;
+	const char *shared_key, *username, *password; /* shared_key: NULL = the output's */
 	bool standby;
 	unsigned weight;
 };
 
+/* Servers with all their strings. One owner. */
+struct forward_list {
+	struct arena arena;
+	struct forward_node *v;
+	size_t n;
+};
+
+void forward_list_init(struct forward_list *l);
+void forward_list_free(struct forward_list *l);
+/* Copies. False: there are too many. */
+bool forward_list_add(struct forward_list *l, const struct forward_node *node);
+/* Whether one of them is the same in everything. */
+bool forward_list_has(const struct forward_list *l, const struct forward_node *node);
+
+/* A list that stays as it is, and how its servers do. */
 struct forward_nodes;
+
+/* Copies. What is known of servers that `before` (NULL = none) has at the same address is taken over. The caller holds it. */
 struct forward_nodes *forward_nodes_new(
-	const struct forward_node *v, size_t n, int64_t recover_wait_ns); /* v must live */
-void forward_nodes_free(struct forward_nodes *s);
+	const struct forward_node *v, size_t n, int64_t recover_wait_ns, struct forward_nodes *before);
+struct forward_nodes *forward_nodes_hold(struct forward_nodes *s); /* once more: returns s */
+void forward_nodes_free(struct forward_nodes *s); /* when the last one that held it lets go; NULL is allowed */
+const struct forward_list *forward_nodes_list(const struct forward_nodes *s);
 const struct forward_node *forward_nodes_at(const struct forward_nodes *s, size_t i);
 
 /*

@@ -15,6 +15,7 @@
 #include "buffer_conf.h"
 #include "chunk_rest.h"
 #include "flow.h"
+#include "forward_discovery.h"
 #include "pipeline.h"
 #include "plugin.h"
 #include "record/event.h"
@@ -33,9 +34,7 @@
 
 struct forward {
 	struct output *output;
-	struct forward_node *list;
-	size_t count;
-	struct forward_nodes *nodes;
+	struct forward_discovery *discovery;
 	SSL_CTX *tls;
 	struct {
 		struct counter *events, *messages, *bytes, *failed;
@@ -53,8 +52,9 @@ struct flusher {
 	struct forward *f;
 	const struct forward_out_conf *c;
 	int stop_fd;
-	bool *tried;
-	struct forward_link *link; /* to node link_node; NULL = none */
+	struct forward_nodes *nodes; /* held */
+	bool *tried;		     /* of each of them */
+	struct forward_link *link;   /* to node link_node; NULL = none */
 	size_t link_node;
 	int64_t link_since_ns;
 	bool reused;
@@ -198,11 +198,13 @@ static bool link_may_be_used(struct flusher *t, size_t node)
 
 static enum sent open_link(struct flusher *t, size_t node, struct err *err)
 {
-	const struct forward_node *n = forward_nodes_at(t->f->nodes, node);
+	const struct forward_node *n = forward_nodes_at(t->nodes, node);
 	const struct forward_out_security_conf *s = t->c->security.n ? t->c->security.v[0] : NULL;
 	struct forward_credentials credentials = {
 		.self_hostname = s ? s->self_hostname : "",
-		.shared_key = n->shared_key ? n->shared_key : "",
+		.shared_key = n->shared_key ? n->shared_key
+			      : s	    ? s->shared_key
+					    : "",
 		.username = n->username,
 		.password = n->password,
 	};
@@ -251,7 +253,7 @@ static enum sent read_acks(struct flusher *t, size_t left, struct err *err)
 			return r == LINK_STOPPED ? SEND_STOPPED : SEND_FAILED;
 		if (!note_ack(t, forward_read_ack(answer), &left)) {
 			err_set(err, "%s: the server's answer is no ack of ours",
-				forward_nodes_at(t->f->nodes, t->link_node)->name);
+				forward_nodes_at(t->nodes, t->link_node)->name);
 			return SEND_FAILED;
 		}
 	}
@@ -312,25 +314,57 @@ static enum sent send_to(struct flusher *t, size_t node, struct err *err)
 	}
 }
 
-static enum sent send_window(struct flusher *t)
+/* The servers as of now. True if they are others than before. */
+static bool renew_servers(struct flusher *t, bool failed)
+{
+	struct forward_nodes *now = forward_discovery_get(t->f->discovery, failed);
+	if (now == t->nodes) {
+		forward_nodes_free(now);
+		return false;
+	}
+	drop_link(t);
+	forward_nodes_free(t->nodes);
+	mem_free(t->tried);
+	t->nodes = now;
+	t->tried = mem_array(forward_nodes_list(now)->n + 1, sizeof *t->tried);
+	return true;
+}
+
+/* One server after the other, until one has it. */
+static enum sent try_servers(struct flusher *t, struct err *err)
 {
 	struct forward *f = t->f;
-	struct err err = {.text = "no servers"};
+	const size_t count = forward_nodes_list(t->nodes)->n;
 	size_t node;
-	memset(t->tried, 0, f->count * sizeof *t->tried);
-	while (forward_nodes_pick(f->nodes, t->tried, clock_mono_ns(), &node)) {
-		const struct forward_node *n = forward_nodes_at(f->nodes, node);
+	err_set(err, "there are no servers");
+	memset(t->tried, 0, count * sizeof *t->tried);
+	while (forward_nodes_pick(t->nodes, t->tried, clock_mono_ns(), &node)) {
+		const struct forward_node *n = forward_nodes_at(t->nodes, node);
 		t->tried[node] = true;
-		enum sent sent = send_to(t, node, &err);
-		if (sent == SENT && forward_nodes_worked(f->nodes, node))
+		enum sent sent = send_to(t, node, err);
+		if (sent == SENT && forward_nodes_worked(t->nodes, node))
 			log_info(f->output->id, "a server works again", LOG_S("server", n->name));
 		if (sent != SEND_FAILED)
 			return sent;
 		counter_add(f->n.failed, 1);
-		if (forward_nodes_failed(f->nodes, node, clock_mono_ns()) && f->count > 1)
+		if (forward_nodes_failed(t->nodes, node, clock_mono_ns()) && count > 1)
 			log_warn(f->output->id,
 				"a server failed: it is left alone for recover_wait, the others get its share",
-				LOG_S("server", n->name), LOG_S("error", err.text));
+				LOG_S("server", n->name), LOG_S("error", err->text));
+	}
+	return SEND_FAILED;
+}
+
+static enum sent send_window(struct flusher *t)
+{
+	struct err err;
+	renew_servers(t, false);
+	for (;;) {
+		enum sent sent = try_servers(t, &err);
+		if (sent != SEND_FAILED)
+			return sent;
+		if (!renew_servers(t, true))
+			break;
 	}
 	flush_because(t->report, "%s", err.text);
 	return SEND_FAILED;
@@ -420,6 +454,7 @@ static void flush_close(void *thread)
 	if (t->gzip)
 		libdeflate_free_compressor(t->gzip);
 	mem_free(t->messages);
+	forward_nodes_free(t->nodes);
 	mem_free(t->tried);
 	mem_free(t);
 }
@@ -430,7 +465,6 @@ static void *flush_open(struct output *o, int stop_fd, struct err *err)
 	t->f = o->self;
 	t->c = o->conf;
 	t->stop_fd = stop_fd;
-	t->tried = mem_array(t->f->count, sizeof *t->tried);
 	buf_init(&t->out, (size_t)1 << 31);
 	buf_init(&t->entries, (size_t)1 << 31);
 	buf_init(&t->packed, (size_t)1 << 31);
@@ -446,8 +480,7 @@ static void destroy(void *self)
 	struct forward *f = self;
 	if (!f)
 		return;
-	forward_nodes_free(f->nodes);
-	mem_free(f->list);
+	forward_discovery_free(f->discovery);
 	SSL_CTX_free(f->tls);
 	mem_free(f);
 }
@@ -459,8 +492,7 @@ static void *create(struct output *o, struct builder *b)
 	struct metrics *m = builder_metrics(b);
 	char *labels = metrics_labels("plugin_id", o->id, "type", o->plugin->name, NULL);
 	f->output = o;
-	f->list = forward_out_nodes(c, &f->count, builder_report(b));
-	f->nodes = forward_nodes_new(f->list, f->count, c->recover_wait_ns);
+	f->discovery = forward_discovery_new(c, o->id, builder_report(b));
 	f->tls = forward_out_tls(c, builder_report(b));
 	f->n.events = metrics_counter(m, "weir_output_forwarded_events_total", labels,
 		"Events that were sent on (with require_ack_response: and acknowledged).");
@@ -476,9 +508,12 @@ static void *create(struct output *o, struct builder *b)
 static void describe(const struct output *o, struct buf *out)
 {
 	const struct forward *f = o->self;
-	for (size_t i = 0; i < f->count; i++)
-		buf_printf(out, "%s%s:%u%s", i ? "," : "", f->list[i].host, f->list[i].port,
-			f->list[i].standby ? " (standby)" : "");
+	struct forward_nodes *nodes = forward_discovery_latest(f->discovery);
+	const struct forward_list *l = forward_nodes_list(nodes);
+	for (size_t i = 0; i < l->n; i++)
+		buf_printf(out, "%s%s:%u%s", i ? "," : "", l->v[i].host, l->v[i].port,
+			l->v[i].standby ? " (standby)" : "");
+	forward_nodes_free(nodes);
 }
 
 static const struct output_ops ops = {

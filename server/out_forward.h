@@ -21,9 +21,12 @@ struct forward_out_security_conf {
 	char *self_hostname, *shared_key;
 };
 
+enum discovery_kind { DISCOVERY_STATIC, DISCOVERY_FILE };
+
 struct forward_discovery_conf {
 	struct conf_common common;
-	char *path;
+	enum discovery_kind kind;
+	char *path, *encoding;
 	struct conf_list services;
 };
 
@@ -40,9 +43,6 @@ struct forward_out_conf {
 };
 
 extern const struct conf_schema forward_out_schema;
-
-/* The servers of <server> and <service_discovery>; strings are the configuration's. For the caller to mem_free. */
-struct forward_node *forward_out_nodes(const struct forward_out_conf *c, size_t *n, struct conf_report *r);
 
 /* NULL without findings: plain TCP. */
 SSL_CTX *forward_out_tls(const struct forward_out_conf *c, struct conf_report *r);

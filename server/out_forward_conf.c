@@ -84,18 +84,44 @@ static const struct conf_schema service_schema = {
 	.help = "The same as a <server>.",
 };
 
+#define DISCOVERY_AT(field) offsetof(struct forward_discovery_conf, field)
+
 static const struct conf_param discovery_params[] = {
 	{.name = "path",
 		.type = CONF_STRING,
-		.offset = offsetof(struct forward_discovery_conf, path),
-		.help = "Of @type file, which weir does not read."},
+		.offset = DISCOVERY_AT(path),
+		.value = "/etc/fluent/sd.yaml",
+		.help = "Of file: where the servers stand, as JSON (`.json`) or YAML: a list of {host, port, name, "
+			"weight, standby, username, password, shared_key}, of which host and port must be there. It is "
+			"read again when it has changed."},
+	{.name = "conf_encoding",
+		.type = CONF_STRING,
+		.offset = DISCOVERY_AT(encoding),
+		.value = "utf-8",
+		.help = "Of file: its encoding."},
 	{.name = NULL},
 };
 
 static const struct conf_sub discovery_subs[] = {
-	{.schema = &service_schema, .offset = offsetof(struct forward_discovery_conf, services), .multi = true},
+	{.schema = &service_schema, .offset = DISCOVERY_AT(services), .multi = true},
 	{.schema = NULL},
 };
+
+static void check_discovery(void *conf, struct conf_report *r)
+{
+	static const char *const types[] = {[DISCOVERY_STATIC] = "static", [DISCOVERY_FILE] = "file"};
+	struct forward_discovery_conf *d = conf;
+	for (size_t i = 0; d->common.type && i < sizeof types / sizeof *types; i++) {
+		if (strcmp(d->common.type, types[i]) == 0) {
+			d->kind = (enum discovery_kind)i;
+			return;
+		}
+	}
+	conf_report_add(r, CONF_ERROR, d->common.pos,
+		d->common.type ? "there is no service discovery '%s': static or file"
+			       : "'@type' parameter is required, in section <service_discovery>",
+		d->common.type);
+}
 
 static const struct conf_schema discovery_schema = {
 	.name = "service_discovery",
@@ -103,7 +129,9 @@ static const struct conf_schema discovery_schema = {
 	.size = sizeof(struct forward_discovery_conf),
 	.params = discovery_params,
 	.subs = discovery_subs,
-	.help = "`@type static`: its <service> sections are servers.",
+	.check = check_discovery,
+	.help = "Servers that come from elsewhere, and may change while weir runs. `@type static`: its <service> "
+		"sections; `@type file`: a file of its own.",
 };
 
 static const struct conf_param security_params[] = {
@@ -206,24 +234,9 @@ static const struct conf_sub subs[] = {
 	{.schema = NULL},
 };
 
-static void check_discovery(const struct forward_out_conf *c, struct conf_report *r)
-{
-	for (size_t i = 0; i < c->discovery.n; i++) {
-		const struct forward_discovery_conf *d = c->discovery.v[i];
-		const char *type = d->common.type ? d->common.type : "";
-		if (strcmp(type, "static") != 0)
-			conf_report_add(r, CONF_ERROR, d->common.pos,
-				"service discovery '%s' is not possible with weir: write <server> sections, or one "
-				"<server> with "
-				"a name that has several addresses",
-				type);
-	}
-}
-
 static void check(void *conf, struct conf_report *r)
 {
 	const struct forward_out_conf *c = conf;
-	check_discovery(c, r);
 	if (!c->servers.n && !c->discovery.n)
 		conf_report_add(r, CONF_ERROR, c->common.pos,
 			"forward output plugin requires at least one node is required. Add <server> or "
@@ -251,46 +264,6 @@ const struct conf_schema forward_out_schema = {
 		"came in goes "
 		"out as one, under an id that follows from what it is: a weir behind this one knows a repetition.",
 };
-
-/* ---- servers ------------------------------------------------------------------------------------------------------------ */
-
-static void add_node(struct forward_node **v, size_t *n, const struct forward_server_conf *s,
-	const struct forward_out_security_conf *security)
-{
-	*v = mem_realloc(*v, (*n + 1) * sizeof **v);
-	(*v)[(*n)++] = (struct forward_node){
-		.name = s->name ? s->name : s->host,
-		.host = s->host,
-		.port = (unsigned)s->port,
-		.shared_key = s->shared_key ? s->shared_key
-			      : security    ? security->shared_key
-					    : NULL,
-		.username = s->username,
-		.password = s->password ? s->password : "",
-		.standby = s->standby,
-		.weight = (unsigned)s->weight,
-	};
-}
-
-struct forward_node *forward_out_nodes(const struct forward_out_conf *c, size_t *n, struct conf_report *r)
-{
-	const struct forward_out_security_conf *security = c->security.n ? c->security.v[0] : NULL;
-	struct forward_node *v = NULL;
-	*n = 0;
-	for (size_t i = 0; i < c->servers.n; i++)
-		add_node(&v, n, c->servers.v[i], security);
-	for (size_t i = 0; i < c->discovery.n; i++) {
-		const struct forward_discovery_conf *d = c->discovery.v[i];
-		for (size_t k = 0; k < d->services.n; k++)
-			add_node(&v, n, d->services.v[k], security);
-	}
-	for (size_t i = 0; i < *n; i++)
-		if (!security && v[i].shared_key)
-			conf_report_add(r, CONF_ERROR, c->common.pos,
-				"<server> with shared_key needs a <security> section with self_hostname and "
-				"shared_key");
-	return v;
-}
 
 /* ---- TLS ---------------------------------------------------------------------------------------------------------------- */
 

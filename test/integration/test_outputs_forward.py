@@ -1,4 +1,5 @@
 """The forward output: weir to weir, and what a server of another kind sees."""
+import json
 import socket
 import subprocess
 import threading
@@ -222,3 +223,60 @@ def test_server_that_closes_after_each_message(weir, receiver):
     w = weir(SENDER, output=server(r.port) + "require_ack_response true\nkeepalive true")
     send_events(w.port, "app", [{"seq": i} for i in range(200)], chunk_size=10)
     wait_until(lambda: len(set(r.events())) == 200, 30, lambda: f"{len(r.events())}\n{w.log_tail()}")
+
+
+def discovery(kind, more):
+    return f"<service_discovery>\n @type {kind}\n {more}\n</service_discovery>\nrequire_ack_response true\nrecover_wait 0.2\n"
+
+
+def replace_file(path, text):
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.rename(path)
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_servers_of_a_file(weir, receiver, tmp_path, form):
+    """Servers come and go with the file; a file that is wrong changes nothing."""
+    def text(*receivers):
+        services = [{"host": "127.0.0.1", "port": r.port, "name": f"server {r.port}"} for r in receivers]
+        if form == "json":
+            return json.dumps(services)
+        return "".join(f"- host: {s['host']}\n  port: {s['port']}\n  name: {s['name']}\n" for s in services)
+
+    a, b = receiver(), receiver()
+    path = tmp_path / f"servers.{form}"
+    path.write_text(text(a))
+    w = weir(SENDER, output=discovery("file", f"path {path}"))
+    w.allow("the servers cannot be told, those of before are kept")
+    send_events(w.port, "app", [{"seq": 0}])
+    wait_until(lambda: a.events() == [("app", 0)], 20, w.log_tail)
+    replace_file(path, text(b))
+
+    def reach(r, seq):
+        send_events(w.port, "app", [{"seq": seq}])
+        wait_until(lambda: ("app", seq) in a.events() + b.events(), 20, w.log_tail)
+        return ("app", seq) in r.events()
+
+    seq = iter(range(1, 10000))
+    wait_until(lambda: reach(b, next(seq)), 20, w.log_tail)
+    w.wait_log(f'a server has come server="server {b.port}"')
+    w.wait_log(f'a server has gone server="server {a.port}"')
+    assert all(reach(b, next(seq)) for _ in range(3))
+    path.write_text("[{")
+    wait_until(lambda: reach(b, next(seq)) and "cannot be told" in w.log(), 20, w.log_tail)
+    assert all(reach(b, next(seq)) for _ in range(3))
+    path.write_text(text(a, b))
+    wait_until(lambda: reach(a, next(seq)), 20, w.log_tail)
+
+
+def test_no_server_is_left(weir, receiver, tmp_path):
+    """An empty list holds events back; nothing is lost."""
+    r = receiver()
+    path = tmp_path / "sd.yaml"
+    path.write_text("[]")
+    w = weir(SENDER, output=discovery("file", f"path {path}"))
+    send_events(w.port, "app", [{"seq": i} for i in range(5)])
+    w.wait_log("there are no servers")
+    replace_file(path, f"- {{host: 127.0.0.1, port: {r.port}}}")
+    wait_until(lambda: len(r.events()) == 5, 20, w.log_tail)

@@ -230,9 +230,10 @@ static void test_retry(void **state)
 
 static void test_weights(void **state)
 {
-	static const struct forward_node v[] = {
-		{.name = "a", .weight = 30}, {.name = "b", .weight = 10}, {.name = "s", .weight = 60, .standby = true}};
-	struct forward_nodes *s = forward_nodes_new(v, 3, 10 * NS_PER_S);
+	static const struct forward_node v[] = {{.name = "a", .host = "a", .port = 1, .weight = 30},
+		{.name = "b", .host = "b", .port = 1, .weight = 10},
+		{.name = "s", .host = "s", .port = 1, .weight = 60, .standby = true}};
+	struct forward_nodes *s = forward_nodes_new(v, 3, 10 * NS_PER_S, NULL);
 	bool tried[3] = {0};
 	unsigned n[3] = {0};
 	size_t i;
