@@ -24,7 +24,7 @@ PKGS := libevent_core libevent_extra libevent_openssl libevent_pthreads openssl 
 CPPFLAGS := -D_GNU_SOURCE -Ilib -Iserver -DWEIR_VERSION='"$(VERSION)"' $(CPPFLAGS_EXTRA)
 CFLAGS_COMMON := -std=gnu11 -g -pthread -fno-strict-aliasing -ffile-prefix-map=$(CURDIR)=. $(WARN)
 LDFLAGS_COMMON := -pthread -pie -Wl,-z,relro,-z,now
-LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lmsgpackc -ldeflate -lonig -lyaml -lz -lm
+LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lmsgpackc -ldeflate -lonig -lyaml -lz -lresolv -lm
 
 ifeq ($(VARIANT),release)
 CC := gcc

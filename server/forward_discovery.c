@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "discovery_file.h"
+#include "discovery_srv.h"
 
 #include <pthread.h>
 #include <sys/stat.h>
@@ -76,23 +77,47 @@ static bool file_changed(struct finder *f)
 	return changed;
 }
 
+static bool ask_name_server(const struct finder *f, struct forward_list *out, struct err *err)
+{
+	const struct forward_discovery_conf *c = f->conf;
+	return discovery_srv_ask(&(struct discovery_srv){.service = c->service,
+					 .proto = c->proto,
+					 .hostname = c->hostname,
+					 .dns_server = c->dns_server,
+					 .dns_lookup = c->dns_lookup,
+					 .shared_key = c->shared_key,
+					 .username = c->username,
+					 .password = c->password ? c->password : ""},
+		out, err);
+}
+
 static bool find(const struct finder *f, struct forward_list *out, struct err *err)
 {
-	return discovery_file_read(f->conf->path, f->conf->encoding, out, err);
+	return f->conf->kind == DISCOVERY_SRV ? ask_name_server(f, out, err)
+					      : discovery_file_read(f->conf->path, f->conf->encoding, out, err);
+}
+
+static void set_next(struct finder *f)
+{
+	const int64_t now = clock_mono_ns();
+	f->next_ns = now + (f->conf->kind == DISCOVERY_SRV ? f->conf->interval * NS_PER_S : FILE_LOOK_NS);
+	f->soon_ns = now + FAILED_LOOK_NS;
 }
 
 static bool look_again(struct forward_discovery *d, struct finder *f)
 {
 	struct forward_list now;
 	struct err err;
-	f->next_ns = clock_mono_ns() + FILE_LOOK_NS;
-	if (!file_changed(f))
-		return false;
+	bool same = f->conf->kind == DISCOVERY_FILE && !file_changed(f);
 	forward_list_init(&now);
-	if (find(f, &now, &err) && keys_are_possible(d->conf, &now, &err))
+	bool found = !same && find(f, &now, &err) && keys_are_possible(d->conf, &now, &err);
+	set_next(f);
+	if (found)
 		return take_found(d, f, &now);
-	log_error(d->id, "service discovery: the servers cannot be told, those of before are kept",
-		LOG_S("error", err.text));
+	if (!same && !found)
+		log_at(f->conf->kind == DISCOVERY_SRV ? LOG_WARN : LOG_ERROR, d->id,
+			"service discovery: the servers cannot be told, those of before are kept",
+			LOG_S("error", err.text));
 	forward_list_free(&now);
 	return false;
 }
@@ -130,12 +155,17 @@ static void publish(struct forward_discovery *d)
 	forward_list_free(&all);
 }
 
-static void look(struct forward_discovery *d)
+static bool is_due(const struct finder *f, bool failed, int64_t now)
+{
+	return f->conf->kind != DISCOVERY_STATIC && (now >= f->next_ns || (failed && now >= f->soon_ns));
+}
+
+static void look(struct forward_discovery *d, bool failed)
 {
 	int64_t now = clock_mono_ns();
 	bool other = false;
 	for (size_t i = 0; i < d->n; i++)
-		if (d->finders[i].conf->kind != DISCOVERY_STATIC && now >= d->finders[i].next_ns)
+		if (is_due(&d->finders[i], failed, now))
 			other |= look_again(d, &d->finders[i]);
 	if (other)
 		publish(d);
@@ -149,12 +179,22 @@ struct forward_nodes *forward_discovery_latest(struct forward_discovery *d)
 	return s;
 }
 
+static bool has_servers(struct forward_discovery *d)
+{
+	struct forward_nodes *s = forward_discovery_latest(d);
+	bool has = forward_nodes_list(s)->n > 0;
+	forward_nodes_free(s);
+	return has;
+}
+
 struct forward_nodes *forward_discovery_get(struct forward_discovery *d, bool failed)
 {
-	(void)failed;
 	/* While one thread looks, the others go on with what is known. */
-	if (!d->is_static && pthread_mutex_trylock(&d->looking) == 0) {
-		look(d);
+	bool mine = !d->is_static && pthread_mutex_trylock(&d->looking) == 0;
+	if (!d->is_static && !mine && !has_servers(d))
+		mine = pthread_mutex_lock(&d->looking) == 0;
+	if (mine) {
+		look(d, failed);
 		pthread_mutex_unlock(&d->looking);
 	}
 	return forward_discovery_latest(d);
@@ -172,6 +212,12 @@ static void begin(struct forward_discovery *d, struct finder *f, struct conf_rep
 		return;
 	}
 	d->is_static = false;
+	if (f->conf->kind == DISCOVERY_SRV) {
+		if (f->conf->shared_key && !d->conf->security.n)
+			conf_report_add(r, CONF_ERROR, conf_where(f->conf, "shared_key"),
+				"a shared_key needs a <security> section with self_hostname and shared_key");
+		return;
+	}
 	file_changed(f);
 	if (!find(f, &f->found, &err))
 		conf_report_add(r, CONF_ERROR, conf_where(f->conf, "path"), "service discovery: %s", err.text);

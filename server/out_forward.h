@@ -21,13 +21,16 @@ struct forward_out_security_conf {
 	char *self_hostname, *shared_key;
 };
 
-enum discovery_kind { DISCOVERY_STATIC, DISCOVERY_FILE };
+enum discovery_kind { DISCOVERY_STATIC, DISCOVERY_FILE, DISCOVERY_SRV };
 
 struct forward_discovery_conf {
 	struct conf_common common;
 	enum discovery_kind kind;
-	char *path, *encoding;
-	struct conf_list services;
+	char *path, *encoding;								  /* file */
+	char *service, *proto, *hostname, *dns_server, *shared_key, *username, *password; /* srv */
+	int64_t interval;
+	bool dns_lookup;
+	struct conf_list services; /* static */
 };
 
 struct forward_out_conf {

@@ -99,6 +99,41 @@ static const struct conf_param discovery_params[] = {
 		.offset = DISCOVERY_AT(encoding),
 		.value = "utf-8",
 		.help = "Of file: its encoding."},
+	{.name = "service",
+		.type = CONF_STRING,
+		.offset = DISCOVERY_AT(service),
+		.help = "Of srv: the servers are those of the SRV records _SERVICE._PROTO.HOSTNAME."},
+	{.name = "proto",
+		.type = CONF_STRING,
+		.offset = DISCOVERY_AT(proto),
+		.value = "tcp",
+		.help = "Of srv, without its underscore."},
+	{.name = "hostname", .type = CONF_STRING, .offset = DISCOVERY_AT(hostname), .help = "Of srv."},
+	{.name = "dns_server_host",
+		.type = CONF_STRING,
+		.offset = DISCOVERY_AT(dns_server),
+		.help = "Of srv: the name server that is asked, with `:port` if that is not 53. Default: the "
+			"system's."},
+	{.name = "interval",
+		.type = CONF_INT,
+		.offset = DISCOVERY_AT(interval),
+		.value = "60",
+		.min = 1,
+		.max = 86400,
+		.help = "Of srv: how many seconds an answer counts. While no server works, it is asked again after 5."},
+	{.name = "dns_lookup",
+		.type = CONF_BOOL,
+		.offset = DISCOVERY_AT(dns_lookup),
+		.value = "true",
+		.help = "Of srv: the same name server is asked for the servers' addresses; with false, their names are "
+			"looked up like any other's."},
+	SECRET("shared_key", forward_discovery_conf, shared_key, "Of srv: the servers' key, instead of <security>'s."),
+	{.name = "username",
+		.type = CONF_STRING,
+		.offset = DISCOVERY_AT(username),
+		.value = "",
+		.help = "Of srv: for servers with users."},
+	SECRET("password", forward_discovery_conf, password, "Of srv: the user's password."),
 	{.name = NULL},
 };
 
@@ -107,18 +142,27 @@ static const struct conf_sub discovery_subs[] = {
 	{.schema = NULL},
 };
 
+static void check_srv(const struct forward_discovery_conf *d, struct conf_report *r)
+{
+	if (d->kind == DISCOVERY_SRV && (!d->service || !d->hostname))
+		conf_report_add(r, CONF_ERROR, d->common.pos,
+			"'service' and 'hostname' parameters are required in <service_discovery> of @type srv");
+}
+
 static void check_discovery(void *conf, struct conf_report *r)
 {
-	static const char *const types[] = {[DISCOVERY_STATIC] = "static", [DISCOVERY_FILE] = "file"};
+	static const char *const types[] = {
+		[DISCOVERY_STATIC] = "static", [DISCOVERY_FILE] = "file", [DISCOVERY_SRV] = "srv"};
 	struct forward_discovery_conf *d = conf;
 	for (size_t i = 0; d->common.type && i < sizeof types / sizeof *types; i++) {
 		if (strcmp(d->common.type, types[i]) == 0) {
 			d->kind = (enum discovery_kind)i;
+			check_srv(d, r);
 			return;
 		}
 	}
 	conf_report_add(r, CONF_ERROR, d->common.pos,
-		d->common.type ? "there is no service discovery '%s': static or file"
+		d->common.type ? "there is no service discovery '%s': static, file or srv"
 			       : "'@type' parameter is required, in section <service_discovery>",
 		d->common.type);
 }
@@ -131,7 +175,7 @@ static const struct conf_schema discovery_schema = {
 	.subs = discovery_subs,
 	.check = check_discovery,
 	.help = "Servers that come from elsewhere, and may change while weir runs. `@type static`: its <service> "
-		"sections; `@type file`: a file of its own.",
+		"sections; `@type file`: a file of its own; `@type srv`: SRV records.",
 };
 
 static const struct conf_param security_params[] = {

@@ -7,6 +7,7 @@ import threading
 import msgpack
 import pytest
 
+from harness.dns import SRV, NameServer
 from harness.forward import send_events
 from harness.waiting import wait_until
 from harness.weir import ELASTICSEARCH, SYSTEM
@@ -280,3 +281,70 @@ def test_no_server_is_left(weir, receiver, tmp_path):
     w.wait_log("there are no servers")
     replace_file(path, f"- {{host: 127.0.0.1, port: {r.port}}}")
     wait_until(lambda: len(r.events()) == 5, 20, w.log_tail)
+
+
+@pytest.fixture
+def name_server():
+    s = NameServer()
+    yield s
+    s.close()
+
+
+NAME = "_fluentd._tcp.logs.example"
+
+
+def srv(name_server, more=""):
+    return discovery("srv", f"service fluentd\nhostname logs.example\ndns_server_host 127.0.0.1:{name_server.port}\n{more}")
+
+
+@pytest.mark.parametrize("truncate", [False, True])
+def test_servers_of_a_name_server(weir, receiver, name_server, truncate):
+    """Weights are the records'; what the name server says later counts; one that cannot tell changes nothing."""
+    a, b, c = receiver(), receiver(), receiver()
+    name_server.truncate = truncate
+    name_server.a = {"a.logs.example": "127.0.0.1", "b.logs.example": "127.0.0.1"}
+    name_server.srv[NAME] = [(20, 10, b.port, "b.logs.example"), (10, 30, a.port, "a.logs.example")]
+    w = weir(SENDER, buffer="chunk_limit_records 1", output=srv(name_server, "interval 1"))
+    assert not name_server.asked, "asked at start"
+    for i in range(80):
+        send_events(w.port, "app", [{"seq": i}])
+    wait_until(lambda: len(a.messages) + len(b.messages) == 80, 20, w.log_tail)
+    assert 50 <= len(a.messages) <= 70
+    assert name_server.asked[0] == (NAME, SRV) and bool(name_server.over_tcp) == truncate
+    name_server.srv[NAME] = [(1, 0, c.port, "a.logs.example")]
+
+    def reach(seq):
+        send_events(w.port, "app", [{"seq": seq}])
+        wait_until(lambda: ("app", seq) in a.events() + b.events() + c.events(), 20, w.log_tail)
+        return ("app", seq) in c.events()
+
+    seq = iter(range(1000, 10000))
+    wait_until(lambda: reach(next(seq)), 20, w.log_tail)
+    w.wait_log(f'a server has gone server="b.logs.example" host="127.0.0.1" port={b.port}')
+    name_server.failing = True
+    wait_until(lambda: reach(next(seq)) and "the servers cannot be told, those of before are kept" in w.log(), 20, w.log_tail)
+    assert all(reach(next(seq)) for _ in range(3))
+
+
+def test_servers_that_move(weir, receiver, name_server):
+    """While no server works, the name server is asked long before the interval is over."""
+    a, b = receiver(), receiver()
+    name_server.srv[NAME] = [(1, 1, a.port, "localhost")]
+    w = weir(SENDER, output=srv(name_server, "interval 3600\ndns_lookup false"))
+    send_events(w.port, "app", [{"seq": 0}])
+    wait_until(lambda: a.events() == [("app", 0)], 20, w.log_tail)
+    a.close()
+    name_server.srv[NAME] = [(1, 1, b.port, "localhost")]
+    send_events(w.port, "app", [{"seq": 1}])
+    wait_until(lambda: ("app", 1) in a.events() + b.events(), 30, w.log_tail)
+    assert all(kind == SRV for _, kind in name_server.asked)
+
+
+def test_name_that_nobody_knows(weir, receiver, name_server):
+    r = receiver()
+    w = weir(SENDER, output=srv(name_server, "interval 1"))
+    send_events(w.port, "app", [{"seq": 0}])
+    w.wait_log(f"error=\"{NAME}: there is no such name\"")
+    name_server.a["r.example"] = "127.0.0.1"
+    name_server.srv[NAME] = [(1, 1, r.port, "r.example")]
+    wait_until(lambda: r.events() == [("app", 0)], 20, w.log_tail)

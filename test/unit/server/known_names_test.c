@@ -130,7 +130,9 @@ static const struct row {
 		"ignore_network_errors_at_startup verify_connection_at_startup slow_flush_log_threshold"},
 	{OUTPUT, "forward", "", FLAT_BUFFER},
 	{OUTPUT, "forward", "server", "host name port shared_key username password standby weight"},
-	{OUTPUT, "forward", "service_discovery", "path conf_encoding"},
+	{OUTPUT, "forward", "service_discovery",
+		"path conf_encoding service proto hostname dns_server_host interval dns_lookup shared_key username "
+		"password"},
 	{OUTPUT, "forward", "service_discovery/service", "host name port shared_key username password standby weight"},
 	{OUTPUT, "forward", "security", "self_hostname shared_key"},
 	{OUTPUT, "file", "",
