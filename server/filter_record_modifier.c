@@ -42,6 +42,10 @@ static const struct conf_param params[] = {
 		.type = CONF_IGNORED,
 		.support = CONF_NOT_POSSIBLE,
 		.instead = "weir runs no code at start; write what it prepares into the expressions of <record>"},
+	{.name = "include_tag_key",
+		.type = CONF_IGNORED,
+		.support = CONF_REMOVED,
+		.instead = "write `tag ${tag}` into <record>"},
 	{.name = NULL},
 };
 
@@ -78,14 +82,33 @@ static const struct conf_sub subs[] = {
 	{.schema = NULL},
 };
 
+static const struct conf_schema schema;
+
+/* Fields outside of <record>; some of them may be misspelt parameters. */
+static void check(void *conf, struct conf_report *r)
+{
+	static const char *const names[] = {"remove_keys", "whitelist_keys", "char_encoding", "prepare_value", NULL};
+	const struct modifier_conf *c = conf;
+	for (const struct conf_pair *p = c->common.section ? c->common.section->pairs : NULL; p; p = p->next) {
+		if (!conf_is_more(&schema, p->name))
+			continue;
+		const char *near = conf_nearest(p->name, names);
+		conf_report_add(r, CONF_WARNING, p->name_pos,
+			"'%.80s' becomes a field of each event: fields belong into <record>%s%s%s", p->name,
+			near ? "; did you mean the parameter '" : "", near ? near : "", near ? "'?" : "");
+	}
+}
+
 static const struct conf_schema schema = {
 	.name = "filter",
 	.title = "record_modifier filter",
 	.size = sizeof(struct modifier_conf),
 	.params = params,
 	.subs = subs,
+	.more_keys = true,
+	.check = check,
 	.help = "Sets the fields of its `<record>` section, one after the other, so that each value sees those before "
-		"it. "
+		"it. In v0.12 they stood beside the parameters; they still may, and come first. "
 		"`${...}` in a value is an expression in Ruby, with `tag`, `tag_parts`, `time` and `record`. Then come "
 		"`remove_keys` or `whitelist_keys`, and `<replace>`.",
 };
@@ -175,7 +198,7 @@ static void *create(struct filter *f, struct builder *b)
 			"remove_keys and whitelist_keys are exclusive with each other.");
 	if (c->char_encoding && !record_encoding_parse(c->char_encoding, &m->encoding, &err))
 		conf_report_add(report, CONF_ERROR, conf_where(c, "char_encoding"), "char_encoding: %s", err.text);
-	m->fields = record_fields_make(&c->records, RECORD_MODIFIER, true, report);
+	m->fields = record_fields_make(&c->common, &c->records, RECORD_MODIFIER, true, report);
 	add_removals(m, report);
 	add_replacements(m, report);
 	if (report->errors == errors)

@@ -113,7 +113,7 @@ static void *create(struct filter *f, struct builder *b)
 			conf_report_add(report, CONF_ERROR, conf_where(c, "remove_keys"), "remove_keys: %s", err.text);
 	}
 	t->fields = record_fields_make(
-		&c->records, c->enable_ruby ? RECORD_RUBY : RECORD_PLAIN, c->auto_typecast, report);
+		&c->common, &c->records, c->enable_ruby ? RECORD_RUBY : RECORD_PLAIN, c->auto_typecast, report);
 	if (report->errors == errors)
 		return t;
 	destroy(t);

@@ -211,16 +211,28 @@ static void make_field(struct maker *m, const struct conf_pair *pair, struct fie
 		make_text(m, text, m->typed, &f->value);
 }
 
-/* Whether the pair counts: the last of its name, in the last section that has it. */
-static bool counts(const struct conf_list *sections, size_t i, const struct conf_pair *pair)
+/* Whether a section after the i-th has the field, too. */
+static bool comes_again(const struct conf_list *sections, size_t i, const char *name)
 {
-	for (size_t k = i; k < sections->n; k++) {
-		const struct conf_pair *last = conf_section_get(
-			((const struct conf_common *)sections->v[k])->section, pair->name);
-		if (last && (k > i || last != pair))
-			return false;
+	for (; i < sections->n; i++)
+		if (conf_section_get(((const struct conf_common *)sections->v[i])->section, name))
+			return true;
+	return false;
+}
+
+/* The section's fields that count: of those of one name the last, in the last section that has it. */
+static void add_section(struct maker *m, const struct conf_section *s, const struct conf_schema *flat,
+	const struct conf_list *sections, size_t next)
+{
+	struct record_fields *f = m->fields;
+	for (const struct conf_pair *p = s->pairs; p; p = p->next) {
+		const struct conf_pair *last = conf_section_get(s, p->name);
+		if ((last && last != p) || p->broken || p->kind == CONF_VALUE_DEFAULT ||
+			(flat && !conf_is_more(flat, p->name)) || comes_again(sections, next, p->name))
+			continue;
+		f->v = mem_realloc(f->v, (f->n + 1) * sizeof *f->v);
+		make_field(m, p, &f->v[f->n++]);
 	}
-	return !pair->broken && pair->kind != CONF_VALUE_DEFAULT;
 }
 
 static struct expr_set *new_set(enum record_dialect dialect)
@@ -231,22 +243,17 @@ static struct expr_set *new_set(enum record_dialect dialect)
 	return expr_set_new(dialect == RECORD_MODIFIER ? EXPR_EVENT_TIME : EXPR_TIME, hostname);
 }
 
-struct record_fields *record_fields_make(
-	const struct conf_list *sections, enum record_dialect dialect, bool typed, struct conf_report *report)
+struct record_fields *record_fields_make(const struct conf_common *conf, const struct conf_list *sections,
+	enum record_dialect dialect, bool typed, struct conf_report *report)
 {
 	struct record_fields *f = mem_zalloc(sizeof *f);
 	struct maker m = {.fields = f, .dialect = dialect, .typed = typed, .report = report};
 	f->set = new_set(dialect);
 	arena_init(&f->arena, (size_t)64 << 20);
-	for (size_t i = 0; i < sections->n; i++) {
-		const struct conf_section *s = ((const struct conf_common *)sections->v[i])->section;
-		for (const struct conf_pair *p = s->pairs; p; p = p->next) {
-			if (!counts(sections, i, p))
-				continue;
-			f->v = mem_realloc(f->v, (f->n + 1) * sizeof *f->v);
-			make_field(&m, p, &f->v[f->n++]);
-		}
-	}
+	if (conf->schema->more_keys && conf->section)
+		add_section(&m, conf->section, conf->schema, sections, 0);
+	for (size_t i = 0; i < sections->n; i++)
+		add_section(&m, ((const struct conf_common *)sections->v[i])->section, NULL, sections, i + 1);
 	return f;
 }
 

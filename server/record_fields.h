@@ -21,10 +21,11 @@ extern const struct conf_schema record_section_schema;
 struct record_fields;
 
 /*
- * `typed`: a value that is one placeholder and nothing else keeps its type. Findings are added; with errors among them it must not be used. The tree must live as long.
+ * `conf`: of the plugin; where its schema allows more keys, these are fields that come before those of the sections, as v0.12 had them. `typed`: a value that is
+ * one placeholder and nothing else keeps its type. Findings are added; with errors among them it must not be used. The tree must live as long.
  */
-struct record_fields *record_fields_make(
-	const struct conf_list *sections, enum record_dialect dialect, bool typed, struct conf_report *report);
+struct record_fields *record_fields_make(const struct conf_common *conf, const struct conf_list *sections,
+	enum record_dialect dialect, bool typed, struct conf_report *report);
 void record_fields_free(struct record_fields *f); /* NULL is allowed */
 
 /* The expressions of them all, for evaluators. */

@@ -123,6 +123,7 @@ struct conf_schema {
 	const struct conf_param *params; /* ends with a NULL name; NULL = none */
 	const struct conf_sub *subs;	 /* ends with a NULL schema; NULL = none */
 	bool free_keys;			 /* any key is allowed and kept in the section (<record>, <labels>) */
+	bool more_keys; /* keys that no parameter has are allowed too: the plugin reads them from the section, and tells of them */
 	bool free_sections; /* any sub-section is allowed: somebody else makes (and shows) it (<store>, <route>) */
 	const char *help;
 	/* Checks what no table can say; adds findings. May be NULL. */
@@ -149,6 +150,9 @@ void conf_each_written(const struct conf_schema *schema, const void *conf,
 
 /* Whether `name` is the parameter's, or an old one of its, or one of its numbered ones. */
 bool conf_is_name_of(const struct conf_param *p, const char *name);
+
+/* Whether a key is one of those that more_keys allows: neither a parameter nor one that all sections have. */
+bool conf_is_more(const struct conf_schema *schema, const char *name);
 
 /* Where a parameter's value stands (for messages about it); the section's place if it is a default. */
 struct conf_pos conf_where(const void *conf, const char *param);

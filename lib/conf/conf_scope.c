@@ -171,6 +171,11 @@ static bool is_reserved(const char *name)
 	return false;
 }
 
+bool conf_is_more(const struct conf_schema *schema, const char *name)
+{
+	return !find_param(schema, name) && !is_reserved(name) && !conf_scope_takes_old(schema, name);
+}
+
 /* A parameter given under its own and under an old name: the own one counts. */
 static bool is_shadowed(const struct conf_scope *scope, const struct conf_pair *pair, const struct conf_param *p)
 {
@@ -188,7 +193,7 @@ static void report_pair(const struct conf_scope *scope, const struct conf_pair *
 	if (p && is_shadowed(scope, pair, p))
 		conf_report_add(report, CONF_WARNING, pair->name_pos, "'%s' is not used: '%s' is given as well",
 			pair->name, p->name);
-	if (p || is_reserved(pair->name) || conf_scope_takes_old(scope->schema, pair->name))
+	if (scope->schema->more_keys || !conf_is_more(scope->schema, pair->name))
 		return;
 	hint_for_param(scope, pair->name, hint, sizeof hint);
 	/* "password=x" is all name: no more of it is told than a name. */

@@ -323,10 +323,11 @@ static void show_common(
 }
 
 /* Keys that no table knows. */
-static void show_free_keys(const struct conf_section *s, struct buf *out, unsigned indent)
+static void show_free_keys(
+	const struct conf_schema *schema, const struct conf_section *s, struct buf *out, unsigned indent)
 {
 	for (const struct conf_pair *p = s->pairs; p; p = p->next)
-		if (conf_section_get(s, p->name) == p)
+		if (conf_section_get(s, p->name) == p && (schema->free_keys || conf_is_more(schema, p->name)))
 			show_pair(p, out, indent);
 }
 
@@ -358,8 +359,8 @@ void conf_show_inside(const struct conf_schema *schema, const void *conf, struct
 		show_param(p, conf, out, indent);
 	if (schema->free_sections && other && c->section)
 		other->show(other, c->section, out, indent);
-	else if (schema->free_keys && !schema->free_sections && c->section)
-		show_free_keys(c->section, out, indent);
+	else if ((schema->free_keys || schema->more_keys) && !schema->free_sections && c->section)
+		show_free_keys(schema, c->section, out, indent);
 	for (const struct conf_sub *sub = schema->subs; sub && sub->schema; sub++) {
 		const struct conf_list *list = (const struct conf_list *)(const void *)((const char *)conf +
 											sub->offset);

@@ -37,6 +37,14 @@ static const struct filter_case cases[] = {
 	{"whitelist_keys a\n" R("t x"), "{\"a\":1,\"b\":2}", AT "{\"a\":1,\"t\":\"x\"}\n"},
 	{"whitelist_keys nope", "{\"a\":1}", AT "{}\n"},
 	{"char_encoding utf-8", "{\"a\":\"Grüße\"}", AT "{\"a\":\"Grüße\"}\n"},
+	/* v0.12: fields beside the parameters; they come before those of <record>, which win */
+	{"b two", "{\"a\":1}", AT "{\"a\":1,\"b\":\"two\"}\n"},
+	{"host h\nt ${record['a'] + 1}\nremove_keys a", "{\"a\":1}", AT "{\"host\":\"h\",\"t\":2}\n"},
+	{"t ${tag}\nt ${tag_parts[0]}", "{}", AT "{\"t\":\"app\"}\n"},
+	{"u ${record['a']}\nt flat\n" R("t ${record['u']}\nv x"), "{\"a\":1}",
+		AT "{\"a\":1,\"u\":1,\"t\":1,\"v\":\"x\"}\n"},
+	{"whitelist_keys a\nt x", "{\"a\":1,\"b\":2}", AT "{\"a\":1,\"t\":\"x\"}\n"},
+	{"tag ${tag}\nid 5", "{}", AT "{\"tag\":\"app.web.log\"}\n"},
 	/* <replace> */
 	{REPLACE("a", "/\\d+/", "N"), "{\"a\":\"x12y3\"}", AT "{\"a\":\"xNyN\"}\n"},
 	{REPLACE("a", "/(\\w)@(\\w)/", "\\2@\\1"), "{\"a\":\"x@y\"}", AT "{\"a\":\"y@x\"}\n"},
