@@ -1,5 +1,6 @@
 #include "elasticsearch_conf.h"
 
+#include "elasticsearch_endpoint.h"
 #include "elasticsearch_rollover.h"
 #include "pipeline.h"
 
@@ -352,23 +353,6 @@ static const struct conf_param params[] = {
 	{.name = NULL},
 };
 
-static void refuse_endpoint(void *conf, struct conf_report *r)
-{
-	conf_report_add(r, CONF_ERROR, ((const struct conf_common *)conf)->pos,
-		"<endpoint> (requests signed for AWS) is not possible with weir: put a signing proxy in between, or "
-		"give the domain "
-		"a user and password");
-}
-
-static const struct conf_schema endpoint_schema = {
-	.name = "endpoint",
-	.title = "endpoint of the opensearch output",
-	.size = sizeof(struct conf_common),
-	.free_keys = true,
-	.check = refuse_endpoint,
-	.help = "Refused: weir does not sign requests for AWS.",
-};
-
 struct metadata_conf {
 	struct conf_common common;
 	bool include_chunk_id;
@@ -404,7 +388,7 @@ static const struct conf_schema metadata_schema = {
 };
 
 static const struct conf_sub subs[] = {
-	{.schema = &endpoint_schema, .offset = AT(endpoint)},
+	{.schema = &endpoint_conf_schema, .offset = AT(endpoint)},
 	{.schema = &metadata_schema, .offset = AT(metadata)},
 	{.schema = &buffer_conf_schema, .offset = AT(buffer)},
 	{.schema = &secondary_schema, .offset = AT(secondary)},
@@ -440,6 +424,12 @@ static void check(void *conf, struct conf_report *r)
 		conf_report_add(r, CONF_ERROR, conf_where(c, "write_operation"),
 			"write_operation update and upsert need id_key: which document is meant?");
 	check_stream(c, r);
+	if (c->endpoint.n && (c->user || c->api_key || c->cloud_id))
+		conf_report_add(r, CONF_WARNING,
+			conf_where(c, c->user	   ? "user"
+				      : c->api_key ? "api_key"
+						   : "cloud_id"),
+			"this is not used: <endpoint> says where the server is, and requests are signed");
 	/* They may come later: a request without them fails, and is tried again. */
 	conf_check_file(c, "ca_file", c->ca_file, CONF_WARNING, r);
 	conf_check_file(c, "client_cert", c->client_cert, CONF_WARNING, r);

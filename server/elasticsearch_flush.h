@@ -18,6 +18,8 @@ struct elasticsearch {
 	struct output *output;
 	struct elasticsearch_settings settings;
 	struct bulk_hosts *hosts;
+	struct aws_credentials *aws; /* with <endpoint>; else NULL */
+	struct sigv4_signer signer;
 	struct bulk_pace *pace;
 	struct elastic_setup *setup;
 	struct rollover *rollover;    /* what is set up for each index name that events tell; NULL = nothing */

@@ -3,6 +3,7 @@
 
 #include "base/base64.h"
 #include "base/mem.h"
+#include "elasticsearch_endpoint.h"
 
 #include <ctype.h>
 #include <curl/curl.h>
@@ -150,6 +151,19 @@ static bool parse_cloud_id(struct elasticsearch_settings *s, const char *cloud_i
 	return *first && h->port;
 }
 
+/* <endpoint>: one host, at its scheme's own port if its URL says no other. */
+static void make_endpoint(struct elasticsearch_settings *s, const struct elasticsearch_conf *c, struct conf_report *r)
+{
+	const struct endpoint_conf *e = c->endpoint.v[0];
+	const char *url = e->url ? e->url : "http://-";
+	struct elasticsearch_conf own = {.port = strncmp(url, "https:", 6) == 0 ? 443 : 80};
+	s->hosts = mem_array(1, sizeof *s->hosts);
+	s->client.host_count = 1;
+	if (!parse_host(s, &own, url, strlen(url), &s->hosts[0]))
+		conf_report_add(r, CONF_ERROR, conf_where(e, "url"), "'%s' is no URL of a server", url);
+	s->hosts[0].user = s->hosts[0].password = NULL;
+}
+
 static bool make_hosts(struct elasticsearch_settings *s, const struct elasticsearch_conf *c, struct conf_report *r)
 {
 	const char *list = c->hosts ? c->hosts : c->host;
@@ -281,9 +295,13 @@ static void make_headers(struct elasticsearch_settings *s, const struct elastics
 
 static void make_client(struct elasticsearch_settings *s, const struct elasticsearch_conf *c, struct conf_report *r)
 {
-	make_hosts(s, c, r);
+	if (c->endpoint.n) {
+		make_endpoint(s, c, r);
+	} else {
+		make_hosts(s, c, r);
+		make_auth(s, c);
+	}
 	make_tls(s, c, r);
-	make_auth(s, c);
 	make_headers(s, c, r);
 	s->client.hosts = s->hosts;
 	s->client.content_type = "application/x-ndjson";

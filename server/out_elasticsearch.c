@@ -5,6 +5,7 @@
  * after a restart; what was rejected for good is a dead letter before the progress moves over it. Then the next request is made, or the chunk is put back.
  */
 #include "base/mem.h"
+#include "elasticsearch_endpoint.h"
 #include "elasticsearch_flush.h"
 #include "elasticsearch_rollover.h"
 #include "flow.h"
@@ -18,6 +19,7 @@ static void destroy(void *self)
 	if (!es)
 		return;
 	bulk_hosts_free(es->hosts);
+	aws_credentials_free(es->aws);
 	bulk_pace_free(es->pace);
 	elastic_setup_free(es->setup);
 	rollover_free(es->rollover);
@@ -59,7 +61,14 @@ static void *create(struct output *o, struct builder *b)
 	const struct elasticsearch_conf *c = o->conf;
 	struct elasticsearch *es = mem_zalloc(sizeof *es);
 	es->output = o;
-	if (elasticsearch_settings_make(&es->settings, c, builder_report(b)))
+	if (c->endpoint.n) {
+		es->aws = endpoint_credentials(c->endpoint.v[0], c->proxy, o->id);
+		es->signer = endpoint_signer(c->endpoint.v[0], es->aws);
+	}
+	bool good = elasticsearch_settings_make(&es->settings, c, builder_report(b));
+	if (c->endpoint.n)
+		es->settings.client.signer = &es->signer;
+	if (good)
 		es->hosts = bulk_hosts_new(&es->settings.client);
 	es->setup = elasticsearch_setup_make(c, builder_report(b), &es->rollover);
 	count(es, builder_metrics(b));
@@ -93,6 +102,7 @@ static const struct output_ops ops = {
 const struct plugin out_elasticsearch = {
 	.kind = PLUGIN_OUTPUT,
 	.name = "elasticsearch",
+	.alias = "aws-elasticsearch-service",
 	.help = "Bulk indexing into Elasticsearch or OpenSearch.",
 	.schema = &elasticsearch_conf_schema,
 	.output = &ops,

@@ -130,8 +130,6 @@ static const struct {
 	{PLUGIN_FILTER, "sampling sampling_filter", "sample where events are made, or take some out with grep"},
 	{PLUGIN_FILTER, "kubernetes_sumologic systemd_entry rename_key anonymizer",
 		"use record_transformer or record_modifier, or an ingest pipeline of the search server"},
-	{PLUGIN_OUTPUT, "aws-elasticsearch-service",
-		"use @type opensearch with a user of the domain and its password, or a signing proxy in between"},
 	{PLUGIN_OUTPUT, "suppress copy_ex bufferize",
 		"use copy (its <store ignore_error>); every output that delivers has a buffer of its own"},
 	{PLUGIN_FILTER, "record_map jq_transformer jq typecast masking string_scrub json_transform mutate",

@@ -53,6 +53,7 @@ class Request:
         parts = urlsplit(target)
         self.method, self.path, self.headers = method, unquote(parts.path), headers
         self.query = {k: v[-1] for k, v in parse_qs(parts.query, keep_blank_values=True).items()}
+        self.target, self.wire = target, body
         self.wire_bytes = len(body)
         self.body = gzip.decompress(body) if headers.get("content-encoding") == "gzip" else body
         self.is_bulk = self.path.endswith("/_bulk")
@@ -250,6 +251,7 @@ class FakeES:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.tls.load_cert_chain(*tls)
         self.user, self.version, self.keep_documents = user, version, keep_documents
+        self.authorize = None  # a function of a request; false: 403
         self.port, self.address = port, address
         self.auto_create = True
         self.faults = []
@@ -381,7 +383,7 @@ class FakeES:
             self.counts["requests"] += 1
             self.counts[f"status {response.status}"] += 1
             self.requests.append(request)
-        request.body = None
+        request.body = request.wire = None
         if not self.keep_documents:
             request.items = []
         head, body = response.encode()
@@ -411,6 +413,8 @@ class FakeES:
         if self.user and request.headers.get("authorization") != \
                 "Basic " + base64.b64encode(self.user.encode()).decode():
             return Response(401, Refused(401, "security_exception", "unable to authenticate").body())
+        if self.authorize and not self.authorize(request):
+            return Response(403, {"message": "The request signature we calculated does not match the signature you provided."})
         try:
             if request.is_bulk:
                 return self.bulk(request, faults)

@@ -170,6 +170,7 @@ struct request {
 	struct span body;
 	bool gzip;
 	int64_t timeout_ns;
+	const struct sigv4_keys *keys; /* to sign it with; NULL = it is not signed */
 };
 
 static bool add_header(struct curl_slist **list, const char *name, const char *value)
@@ -182,7 +183,8 @@ static bool add_header(struct curl_slist **list, const char *name, const char *v
 	return more;
 }
 
-static bool make_headers(const struct bulk_client *c, const struct request *q, struct curl_slist **list)
+static bool make_headers(
+	const struct bulk_client *c, const struct request *q, const struct sigv4_signed *sign, struct curl_slist **list)
 {
 	const struct bulk_client_options *o = &c->hosts->o;
 	/* Some proxies refuse Expect, others wait for a second. */
@@ -195,6 +197,9 @@ static bool make_headers(const struct bulk_client *c, const struct request *q, s
 		return false;
 	if (o->authorization && !add_header(list, "Authorization", o->authorization))
 		return false;
+	for (size_t i = 0; i < SIGV4_HEADERS && sign->headers[i]; i++)
+		if (!add_header(list, sign->headers[i], NULL))
+			return false;
 	for (size_t i = 0; o->headers[i]; i++)
 		if (!add_header(list, o->headers[i], NULL))
 			return false;
@@ -276,6 +281,24 @@ static void describe(struct bulk_client *c, const struct bulk_target *t, CURLcod
 		err_set(err, "%s: %s%s", t->origin, text, hint);
 }
 
+/* The URL, and with keys what signs the request. */
+static bool make_url(const struct bulk_client *c, const struct bulk_target *t, const struct request *q,
+	struct sigv4_signed *sign, struct err *err)
+{
+	*sign = (struct sigv4_signed){.url = mem_printf("%s%s", t->url, q->path)};
+	if (!q->keys)
+		return true;
+	char *url = sign->url;
+	const struct sigv4_request plain = {.method = q->method,
+		.url = url,
+		.content_type = q->body.n ? q->content_type : NULL,
+		.body = q->body,
+		.time_s = clock_wall_ns() / NS_PER_S};
+	bool ok = sigv4_sign(c->hosts->o.signer, q->keys, &plain, sign, err);
+	mem_free(url);
+	return ok;
+}
+
 enum attempt { ATTEMPT_REPLY, ATTEMPT_FAILED, ATTEMPT_STOPPED };
 
 /* The request to one host. */
@@ -283,7 +306,7 @@ static enum attempt attempt(struct bulk_client *c, const struct bulk_target *t, 
 	struct bulk_response *r, struct err *err)
 {
 	struct curl_slist *headers = NULL;
-	char *url = mem_printf("%s%s", t->url, q->path);
+	struct sigv4_signed sign;
 	bool stopped = false;
 	long status = 0;
 	curl_off_t sent_after = 0;
@@ -292,15 +315,17 @@ static enum attempt attempt(struct bulk_client *c, const struct bulk_target *t, 
 	c->cut = false;
 	c->retry_after_ns = -1;
 	*c->error = 0;
-	if (make_headers(c, q, &headers) && set_request(c, t, q, url, headers))
+	r->host = t->origin;
+	if (!make_url(c, t, q, &sign, err))
+		return ATTEMPT_FAILED;
+	if (make_headers(c, q, &sign, &headers) && set_request(c, t, q, sign.url, headers))
 		result = transfer(c, &stopped);
 	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(c->easy, CURLINFO_PRETRANSFER_TIME_T, &sent_after);
 	r->timed_out |= result == CURLE_OPERATION_TIMEDOUT && sent_after > 0;
 	curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(headers);
-	mem_free(url);
-	r->host = t->origin;
+	sigv4_signed_free(&sign);
 	if (stopped) {
 		err_set(err, "%s: the request was ended because weir stops", t->origin);
 		return ATTEMPT_STOPPED;
@@ -320,11 +345,14 @@ static enum attempt attempt(struct bulk_client *c, const struct bulk_target *t, 
 	return ATTEMPT_REPLY;
 }
 
-static enum attempt probe(struct bulk_client *c, const struct bulk_target *t, struct bulk_response *r, struct err *err)
+static enum attempt probe(struct bulk_client *c, const struct bulk_target *t, const struct sigv4_keys *keys,
+	struct bulk_response *r, struct err *err)
 {
 	const int64_t timeout = c->hosts->o.request_timeout_ns;
-	const struct request q = {
-		.method = "HEAD", .path = "/", .timeout_ns = timeout < PROBE_TIMEOUT ? timeout : PROBE_TIMEOUT};
+	const struct request q = {.method = "HEAD",
+		.path = "/",
+		.timeout_ns = timeout < PROBE_TIMEOUT ? timeout : PROBE_TIMEOUT,
+		.keys = keys};
 	return attempt(c, t, &q, r, err);
 }
 
@@ -341,7 +369,7 @@ static enum attempt attempt_all(
 			break;
 		const struct bulk_target *t = &c->hosts->target[i];
 		c->tried[i] = true;
-		result = pick == BULK_PICK_PROBE ? probe(c, t, r, err) : ATTEMPT_REPLY;
+		result = pick == BULK_PICK_PROBE ? probe(c, t, q->keys, r, err) : ATTEMPT_REPLY;
 		if (result == ATTEMPT_REPLY)
 			result = attempt(c, t, q, r, err);
 		if (result == ATTEMPT_REPLY)
@@ -379,9 +407,15 @@ bool bulk_client_request(struct bulk_client *c, const char *method, const char *
 		.content_type = content_type ? content_type : c->hosts->o.content_type,
 		.body = body,
 		.timeout_ns = c->hosts->o.request_timeout_ns};
+	const struct sigv4_signer *signer = c->hosts->o.signer;
+	struct sigv4_keys keys = {0};
 	*r = (struct bulk_response){.retry_after_ns = -1, .host = ""};
+	if (signer && !signer->keys(signer->arg, &keys, err))
+		return false;
+	q.keys = signer ? &keys : NULL;
 	q.gzip = compress(c, &q.body);
 	const enum attempt result = attempt_all(c, &q, r, err);
+	sigv4_keys_free(&keys);
 	r->stopped = result == ATTEMPT_STOPPED;
 	r->took_ns = clock_mono_ns() - begin;
 	if (result == ATTEMPT_FAILED && c->hosts->n > 1)

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "http/sigv4.h"
 
 struct bulk_host {
 	const char *scheme; /* "http" or "https" */
@@ -22,10 +23,11 @@ struct bulk_host {
 struct bulk_client_options {
 	const struct bulk_host *hosts;
 	size_t host_count;
-	const char *user, *password; /* basic authentication; NULL = none */
-	const char *authorization;   /* a whole Authorization value (API key, bearer); NULL = none */
-	const char *const *headers;  /* "Name: value", NULL-terminated; NULL = none */
-	const char *content_type;    /* of bulk bodies: application/x-ndjson */
+	const char *user, *password;	   /* basic authentication; NULL = none */
+	const char *authorization;	   /* a whole Authorization value (API key, bearer); NULL = none */
+	const struct sigv4_signer *signer; /* signs each request instead; must live as long as the hosts; NULL = none */
+	const char *const *headers;	   /* "Name: value", NULL-terminated; NULL = none */
+	const char *content_type;	   /* of bulk bodies: application/x-ndjson */
 	int64_t request_timeout_ns;
 	int64_t connect_timeout_ns;
 	bool ssl_verify;

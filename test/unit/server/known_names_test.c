@@ -120,7 +120,10 @@ static const struct row {
 		"host port hosts scheme path user password ssl_verify ca_file logstash_format index_name "
 		"verify_os_version_at_startup default_opensearch_version log_os_400_reason max_retry_get_os_version "
 		"fail_on_detecting_os_version_retry_exceed emit_error_label_event unrecoverable_record_types"},
-	{OUTPUT, "opensearch", "endpoint", ""},
+	{OUTPUT, "opensearch", "endpoint",
+		"url region access_key_id secret_access_key assume_role_arn assume_role_session_name "
+		"assume_role_web_identity_token_file ecs_container_credentials_relative_uri sts_credentials_region "
+		"refresh_credentials_interval aws_service_name"},
 	{OUTPUT, "opensearch_data_stream", "", "data_stream_name data_stream_template_name"},
 	{OUTPUT, "forward", "",
 		TLS_CLIENT
