@@ -1,4 +1,8 @@
 /* out_http.c: <match> @type http: chunks as the bodies of HTTP requests. */
+#include "out_http.h"
+
+#include "aws_credentials.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "chunk_keys.h"
@@ -11,7 +15,6 @@
 
 #include <curl/curl.h>
 #include <libdeflate.h>
-#include <stddef.h>
 #include <stdio.h>
 
 #define BODY_MAX  ((size_t)256 << 20)
@@ -19,219 +22,14 @@
 /* The endpoint's name is looked up for each connection, and no connection is kept longer: the name may have moved. */
 #define CONNECTION_LIFE_S 300
 
-struct auth_conf {
-	struct conf_common common;
-	int method;
-	char *username, *password;
-};
-
-struct http_conf {
-	struct conf_common common;
-	char *endpoint, *content_type, *proxy, *tls_ca, *tls_cert, *tls_key, *tls_key_pass, *tls_version, *tls_ciphers;
-	int method, compress, verify_mode;
-	bool json_array, reuse, error_unrecoverable;
-	struct conf_hash headers, header_placeholders;
-	struct conf_array retryable, allowed_hosts;
-	int64_t open_timeout_ns, read_timeout_ns;
-	struct conf_list auth, buffer, secondary, format, inject;
-};
-
-#define AT(field) offsetof(struct http_conf, field)
-#define TEXT(n, f, h)                                                      \
-	{                                                                  \
-		.name = n, .type = CONF_STRING, .offset = AT(f), .help = h \
-	}
-
-static const struct conf_choice methods[] = {{"post", 0}, {"put", 1}, {NULL, 0}};
-static const struct conf_choice compressions[] = {{"text", 0}, {"gzip", 1}, {NULL, 0}};
-static const struct conf_choice verify_modes[] = {{"none", 0}, {"peer", 1}, {NULL, 0}};
-static const struct conf_choice auth_methods[] = {{"basic", 0}, {"aws_sigv4", 1}, {NULL, 0}};
-
-static const struct conf_param auth_params[] = {
-	{.name = "method",
-		.type = CONF_ENUM,
-		.offset = offsetof(struct auth_conf, method),
-		.value = "basic",
-		.choices = auth_methods,
-		.help = "basic. (aws_sigv4 is refused.)"},
-	{.name = "username",
-		.type = CONF_STRING,
-		.offset = offsetof(struct auth_conf, username),
-		.value = "",
-		.help = "The user."},
-	{.name = "password",
-		.type = CONF_STRING,
-		.offset = offsetof(struct auth_conf, password),
-		.value = "",
-		.secret = true,
-		.help = "The password."},
-	{.name = NULL},
-};
-
-static void check_auth(void *conf, struct conf_report *r)
-{
-	const struct auth_conf *c = conf;
-	if (c->method == 1)
-		conf_report_add(r, CONF_ERROR, conf_where(c, "method"),
-			"aws_sigv4 is not possible with weir: put a signing proxy in between");
-}
-
-static const struct conf_schema auth_schema = {
-	.name = "auth",
-	.title = "authentication of the http output",
-	.size = sizeof(struct auth_conf),
-	.params = auth_params,
-	.check = check_auth,
-	.help = "Basic authentication.",
-};
-
-static const struct conf_param params[] = {
-	{.name = "endpoint",
-		.type = CONF_STRING,
-		.offset = AT(endpoint),
-		.required = true,
-		.help = "The URL. May hold ${tag} and the like, if they are chunk keys, behind the host's name only: "
-			"events do not "
-			"choose the host."},
-	{.name = "http_method",
-		.type = CONF_ENUM,
-		.offset = AT(method),
-		.value = "post",
-		.choices = methods,
-		.help = "post or put."},
-	TEXT("content_type", content_type, "Of the body. Default: what the format makes."),
-	{.name = "json_array",
-		.type = CONF_BOOL,
-		.offset = AT(json_array),
-		.value = "false",
-		.help = "The body is a JSON array; needs format json."},
-	{.name = "headers",
-		.type = CONF_HASH,
-		.offset = AT(headers),
-		.secret = true,
-		.help = "Further request headers."},
-	{.name = "headers_from_placeholders",
-		.type = CONF_HASH,
-		.offset = AT(header_placeholders),
-		.help = "Further request headers whose values may hold ${tag} and the like."},
-	TEXT("proxy", proxy, "An HTTP proxy. The environment's is not used."),
-	{.name = "open_timeout",
-		.type = CONF_TIME,
-		.offset = AT(open_timeout_ns),
-		.value = "10s",
-		.positive = true,
-		.old = "ssl_timeout",
-		.help = "How long connecting (TLS as well) may take."},
-	{.name = "read_timeout",
-		.type = CONF_TIME,
-		.offset = AT(read_timeout_ns),
-		.value = "60s",
-		.positive = true,
-		.help = "How long a request may take."},
-	{.name = "reuse_connections",
-		.type = CONF_BOOL,
-		.offset = AT(reuse),
-		.value = "false",
-		.help = "Keep connections open."},
-	{.name = "retryable_response_codes",
-		.type = CONF_ARRAY,
-		.offset = AT(retryable),
-		.value = "503",
-		.help = "Statuses after which the chunk is sent again. 408, 429 and other 5xx are, too, unless "
-			"error_response_as_unrecoverable is given as true."},
-	{.name = "error_response_as_unrecoverable",
-		.type = CONF_BOOL,
-		.offset = AT(error_unrecoverable),
-		.value = "true",
-		.help = "Other statuses from 400 on: the chunk goes to <secondary> or the dead letters, or (false) is "
-			"sent again."},
-	{.name = "compress",
-		.type = CONF_ENUM,
-		.offset = AT(compress),
-		.value = "text",
-		.choices = compressions,
-		.help = "text or gzip."},
-	{.name = "allowed_hosts",
-		.type = CONF_ARRAY,
-		.offset = AT(allowed_hosts),
-		.help = "The endpoint's host must be one of these."},
-	TEXT("tls_ca_cert_path", tls_ca, "Authorities (PEM). Default: the system's."),
-	TEXT("tls_client_cert_path", tls_cert, "A client certificate (PEM)."),
-	TEXT("tls_private_key_path", tls_key, "Its private key (PEM)."),
-	{.name = "tls_private_key_passphrase",
-		.type = CONF_STRING,
-		.offset = AT(tls_key_pass),
-		.secret = true,
-		.help = "The key's passphrase."},
-	{.name = "tls_verify_mode",
-		.type = CONF_ENUM,
-		.offset = AT(verify_mode),
-		.value = "peer",
-		.choices = verify_modes,
-		.help = "peer, or none: anybody could be the server."},
-	TEXT("tls_version", tls_version, "Accepted: TLS 1.2 and 1.3 are spoken."),
-	TEXT("tls_ciphers", tls_ciphers, "OpenSSL's cipher list for TLS 1.2."),
-	BUFFER_FLAT_PARAMS,
-	TIME_AS_INTEGER_PARAM,
-	FORMATTER_FLAT_PARAMS,
-	INJECT_FLAT_PARAMS,
-	{.name = NULL},
-};
-
-static const struct conf_sub subs[] = {
-	{.schema = &auth_schema, .offset = AT(auth)},
-	{.schema = &buffer_conf_schema, .offset = AT(buffer)},
-	{.schema = &secondary_schema, .offset = AT(secondary)},
-	{.schema = &formatter_section_schema, .offset = AT(format)},
-	{.schema = &inject_values_schema, .offset = AT(inject)},
-	{.schema = NULL},
-};
-
-/* Where the URL's host begins and how long it is, with its port. */
-static const char *host_of(const char *url, size_t *n)
-{
-	const char *p = strstr(url, "://");
-	p = p ? p + 3 : url;
-	*n = strcspn(p, "/?#");
-	return p;
-}
-
-static void check(void *conf, struct conf_report *r)
-{
-	const struct http_conf *c = conf;
-	size_t n = 0;
-	const char *host = c->endpoint ? host_of(c->endpoint, &n) : "";
-	if (c->endpoint && strncmp(c->endpoint, "http://", 7) != 0 && strncmp(c->endpoint, "https://", 8) != 0)
-		conf_report_add(r, CONF_ERROR, conf_where(c, "endpoint"), "endpoint is no http:// or https:// URL");
-	else if (c->endpoint && (!n || memchr(host, '$', n) || memchr(host, '%', n)))
-		conf_report_add(r, CONF_ERROR, conf_where(c, "endpoint"),
-			"placeholders in the host's name are not possible: events must not choose where they are sent");
-	bool allowed = c->allowed_hosts.n == 0 || !c->endpoint;
-	for (size_t i = 0; i < c->allowed_hosts.n; i++) {
-		size_t len = strlen(c->allowed_hosts.v[i]);
-		allowed |= n >= len && memcmp(host, c->allowed_hosts.v[i], len) == 0 && (n == len || host[len] == ':');
-	}
-	if (!allowed)
-		conf_report_add(
-			r, CONF_ERROR, conf_where(c, "endpoint"), "the endpoint's host is none of allowed_hosts");
-}
-
-static const struct conf_schema schema = {
-	.name = "match",
-	.title = "http output",
-	.size = sizeof(struct http_conf),
-	.params = params,
-	.subs = subs,
-	.check = check,
-	.help = "Sends each chunk as the body of an HTTP request.",
-};
-
 struct http {
 	struct output *output;
 	struct text_maker maker;
 	struct chunk_template *url;
 	struct chunk_template **headers; /* of headers_from_placeholders */
 	struct counter *events, *failed;
+	struct aws_credentials *aws; /* NULL: requests are not signed */
+	struct sigv4_signer signer;
 };
 
 struct flusher {
@@ -259,7 +57,24 @@ static void destroy(void *self)
 	mem_free(h->headers);
 	chunk_template_free(h->url);
 	text_maker_free(&h->maker);
+	aws_credentials_free(h->aws);
 	mem_free(h);
+}
+
+/* <auth> method aws_sigv4 */
+static void sign_requests(struct http *h, const struct http_conf *c)
+{
+	const struct auth_conf *a = c->auth.n ? c->auth.v[0] : NULL;
+	if (!a || a->method != HTTP_AUTH_AWS || !a->aws_region || !a->aws_service)
+		return;
+	h->aws = aws_credentials_new(&(struct aws_options){.role_arn = a->aws_role_arn,
+		.session_name = "fluentd",
+		.sts_region = a->aws_region,
+		.refresh_ns = INT64_MAX,
+		.proxy = c->proxy,
+		.plugin = h->output->id});
+	h->signer = (struct sigv4_signer){
+		.region = a->aws_region, .service = a->aws_service, .keys = aws_credentials_get, .arg = h->aws};
 }
 
 static void *create(struct output *o, struct builder *b)
@@ -271,6 +86,7 @@ static void *create(struct output *o, struct builder *b)
 	const struct chunk_keys *keys = builder_split_flow(
 		b, o, c->buffer.n ? c->buffer.v[0] : NULL, "tag", CONF_NIL_INT);
 	h->output = o;
+	sign_requests(h, c);
 	h->url = chunk_template_new(
 		keys, c->endpoint ? c->endpoint : "", "endpoint", false, conf_where(c, "endpoint"), r);
 	h->headers = mem_zalloc((c->header_placeholders.n + 1) * sizeof(struct chunk_template *));
@@ -348,8 +164,9 @@ static bool set_up(struct flusher *t)
 	       (!c->tls_key || curl_easy_setopt(e, CURLOPT_SSLKEY, c->tls_key) == CURLE_OK) &&
 	       (!c->tls_key_pass || curl_easy_setopt(e, CURLOPT_KEYPASSWD, c->tls_key_pass) == CURLE_OK) &&
 	       (!c->tls_ciphers || curl_easy_setopt(e, CURLOPT_SSL_CIPHER_LIST, c->tls_ciphers) == CURLE_OK) &&
-	       (!a || (curl_easy_setopt(e, CURLOPT_USERNAME, a->username) == CURLE_OK &&
-			      curl_easy_setopt(e, CURLOPT_PASSWORD, a->password) == CURLE_OK));
+	       (!a || a->method != HTTP_AUTH_BASIC ||
+		       (curl_easy_setopt(e, CURLOPT_USERNAME, a->username) == CURLE_OK &&
+			       curl_easy_setopt(e, CURLOPT_PASSWORD, a->password) == CURLE_OK));
 }
 
 static void *flush_open(struct output *o, int stop_fd, struct err *err)
@@ -442,33 +259,75 @@ static CURLcode transfer(struct flusher *t, bool *stopped)
 	return result;
 }
 
+static struct span compress(struct flusher *t, struct span body, bool *gzip)
+{
+	size_t bound = t->gzip ? libdeflate_gzip_compress_bound(t->gzip, body.n) : 0;
+	buf_clear(&t->packed);
+	*gzip = t->gzip && buf_reserve(&t->packed, bound);
+	if (!*gzip)
+		return body;
+	return span_of(t->packed.p, libdeflate_gzip_compress(t->gzip, body.p, body.n, t->packed.p, bound));
+}
+
+/* What signs the request; nothing where none is signed. */
+static bool sign(struct flusher *t, struct span body, struct sigv4_signed *out, struct err *err)
+{
+	struct sigv4_keys keys = {0};
+	*out = (struct sigv4_signed){0};
+	if (!t->http->aws)
+		return true;
+	const struct sigv4_request q = {.method = t->c->method ? "PUT" : "POST",
+		.url = buf_cstr(&t->url),
+		.content_type = content_type_of(t),
+		.body = body,
+		.time_s = clock_wall_ns() / NS_PER_S};
+	bool ok = aws_credentials_get(t->http->aws, &keys, err) && sigv4_sign(&t->http->signer, &keys, &q, out, err);
+	sigv4_keys_free(&keys);
+	return ok;
+}
+
+static bool add_signature(const struct sigv4_signed *s, struct curl_slist **list)
+{
+	for (size_t i = 0; i < SIGV4_HEADERS && s->headers[i]; i++) {
+		struct curl_slist *more = curl_slist_append(*list, s->headers[i]);
+		if (!more)
+			return false;
+		*list = more;
+	}
+	return true;
+}
+
+static bool set_request(struct flusher *t, const char *url, struct curl_slist *headers, struct span body)
+{
+	return curl_easy_setopt(t->easy, CURLOPT_URL, url) == CURLE_OK &&
+	       curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
+	       curl_easy_setopt(t->easy, CURLOPT_POST, 1L) == CURLE_OK &&
+	       curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, t->c->method ? "PUT" : NULL) == CURLE_OK &&
+	       curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, body.n ? (const char *)body.p : "") == CURLE_OK &&
+	       curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n) == CURLE_OK;
+}
+
 /* The status; 0: none (report says why), -1: stopped. */
 static long post(
 	struct flusher *t, struct span body, const struct chunk_meta *meta, const char *id, struct flush_report *report)
 {
 	struct curl_slist *headers = NULL;
+	struct sigv4_signed signature;
+	struct err err;
 	CURLcode result = CURLE_OUT_OF_MEMORY;
-	bool stopped = false, gzip = false;
+	bool stopped = false, gzip;
 	long status = 0;
-	if (t->gzip) {
-		size_t bound = libdeflate_gzip_compress_bound(t->gzip, body.n);
-		buf_clear(&t->packed);
-		gzip = buf_reserve(&t->packed, bound);
-		if (gzip)
-			body = span_of(
-				t->packed.p, libdeflate_gzip_compress(t->gzip, body.p, body.n, t->packed.p, bound));
-	}
+	body = compress(t, body, &gzip);
 	buf_clear(&t->url);
 	buf_clear(&t->reply);
 	*t->error = 0;
 	chunk_template_put(t->http->url, meta, id, true, &t->url);
-	if (make_headers(t, meta, id, gzip, &headers) &&
-		curl_easy_setopt(t->easy, CURLOPT_URL, buf_cstr(&t->url)) == CURLE_OK &&
-		curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
-		curl_easy_setopt(t->easy, CURLOPT_POST, 1L) == CURLE_OK &&
-		curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, t->c->method ? "PUT" : NULL) == CURLE_OK &&
-		curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, body.n ? (const char *)body.p : "") == CURLE_OK &&
-		curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n) == CURLE_OK)
+	if (!sign(t, body, &signature, &err)) {
+		flush_because(report, "%s: %s", t->c->endpoint, err.text);
+		return 0;
+	}
+	if (make_headers(t, meta, id, gzip, &headers) && add_signature(&signature, &headers) &&
+		set_request(t, signature.url ? signature.url : buf_cstr(&t->url), headers, body))
 		result = transfer(t, &stopped);
 	if (result == CURLE_OK)
 		curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -476,6 +335,7 @@ static long post(
 		flush_because(report, "%s: %s", t->c->endpoint, *t->error ? t->error : curl_easy_strerror(result));
 	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, NULL);
 	curl_slist_free_all(headers);
+	sigv4_signed_free(&signature);
 	return stopped ? -1 : status;
 }
 
@@ -523,7 +383,7 @@ static bool is_retryable(const struct flusher *t, long status)
 	if (!t->c->error_unrecoverable)
 		return true;
 	/* Only where somebody wrote it down is a server's bad moment the end of a chunk. */
-	return !conf_is_given(&schema, t->c, "error_response_as_unrecoverable") &&
+	return !conf_is_given(&http_out_schema, t->c, "error_response_as_unrecoverable") &&
 	       (status == 408 || status == 429 || status >= 500);
 }
 
@@ -578,6 +438,6 @@ const struct plugin out_http = {
 	.kind = PLUGIN_OUTPUT,
 	.name = "http",
 	.help = "Sends events as HTTP requests.",
-	.schema = &schema,
+	.schema = &http_out_schema,
 	.output = &ops,
 };

@@ -6,6 +6,9 @@ from harness.forward import send_events
 from harness.waiting import wait_until
 from harness.weir import ELASTICSEARCH
 
+from test_outputs_files import send
+from test_outputs_http import CONFIG as HTTP, web  # noqa: F401
+
 CONFIG = ELASTICSEARCH.replace("@type elasticsearch", "@type opensearch").replace("hosts {{es_url}}", """<endpoint>
     url {{es_url}}/
     region eu-west-1
@@ -159,3 +162,25 @@ def test_keys_that_end(run, fake_es, services):
     services.failing = False
     wait_until(lambda: ("late", 1) in fake_es.event_counts, 30, w.log_tail)
     assert not keys.mistakes
+
+
+@pytest.mark.parametrize("role", [False, True])
+@pytest.mark.parametrize("more", ["", "compress gzip\nhttp_method put", "headers {\"X-One\": \"1\"}"])
+def test_http(weir, web, services, more, role):  # noqa: F811
+    access, secret, token = services.credentials if role else ("AKIAOWN", "own", None)
+    keys = Keys("eu-west-1", "execute-api", **{access: (secret, token)})
+    services.sts_keys = Keys("eu-west-1", "sts", AKIAOWN=("own", None))
+    w = weir(HTTP.replace("/${tag}", "/${tag}?b=x y&a"), start=False, http_port=web.server_port, output=more + f"""
+      <auth>
+        method aws_sigv4
+        aws_service execute-api
+        aws_region eu-west-1
+        {"aws_role_arn arn:x" if role else ""}
+      </auth>""")
+    w.env = {**EMPTY, "AWS_ACCESS_KEY_ID": "AKIAOWN", "AWS_SECRET_ACCESS_KEY": "own", "AWS_ENDPOINT_URL_STS": services.url}
+    w.start()
+    send(w, "a/b.c", {"a": 1}, {"a": 2})
+    wait_until(lambda: web.got, 20, w.log_tail)
+    method, path, headers, body = web.got[0]
+    assert keys.allows(method, path, headers, body), keys.mistakes
+    assert path == "/in/a%2Fb.c?a=&b=x%20y"

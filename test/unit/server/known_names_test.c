@@ -156,7 +156,7 @@ static const struct row {
 		"read_timeout ssl_timeout reuse_connections retryable_response_codes "
 		"error_response_as_unrecoverable compress tls_ca_cert_path tls_client_cert_path tls_private_key_path "
 		"tls_private_key_passphrase tls_verify_mode tls_version tls_ciphers allowed_hosts"},
-	{OUTPUT, "http", "auth", "method username password"},
+	{OUTPUT, "http", "auth", "method username password aws_service aws_region aws_role_arn"},
 	{OUTPUT, "detect_exceptions", "",
 		"remove_tag_prefix message languages multiline_flush_interval max_lines max_bytes stream "
 		"force_line_breaks"},
