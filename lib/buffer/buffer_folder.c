@@ -95,6 +95,14 @@ struct buffer_folder *buffer_folder_open(const char *path, const struct vfs *vfs
 		buffer_folder_close(f);
 		return NULL;
 	}
+	if (f->list.strangers && !f->list.ours && !f->list.fluentd) {
+		err_set(err,
+			"%s is no buffer's folder: nothing in it is weir's (it is called as <buffer> path says, or "
+			"ID/buffer below root_dir)",
+			path);
+		buffer_folder_close(f);
+		return NULL;
+	}
 	find_holder(f->b, &f->rest);
 	f->file = mem_array(f->list.chunk.n, sizeof *f->file);
 	for (size_t i = 0; i < f->list.chunk.n; i++)

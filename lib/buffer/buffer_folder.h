@@ -39,6 +39,7 @@ struct folder_rest {
 	char holder[300];  /* who has the folder in use; "" = nobody */
 };
 
+/* NULL: err. A folder that has files, and none of a buffer's, is refused: whoever has mistaken the name is not told that all is good. */
 struct buffer_folder *buffer_folder_open(const char *path, const struct vfs *vfs, struct err *err);
 void buffer_folder_close(struct buffer_folder *f); /* NULL is allowed */
 

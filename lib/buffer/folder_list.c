@@ -54,20 +54,21 @@ void folder_list_add_stranger(struct folder_list *f, const char *file)
 	}
 }
 
-/* control: a socket that the buffer's owner may have put there. dead: dead letters of a folder that is drained. */
-static bool is_known(const char *file)
+static bool is_one_of(const char *file, const char *const *names)
 {
-	static const char *const names[] = {"LOCK", "LEDGER", "LEDGER.new", "backup", "control", "dead"};
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		if (strcmp(file, names[i]) == 0)
-			return true;
-	return false;
+	while (*names && strcmp(file, *names) != 0)
+		names++;
+	return *names;
 }
 
 static void on_name(void *arg, const char *file)
 {
+	static const char *const own[] = {"LOCK", "LEDGER", "LEDGER.new", NULL};
+	/* control: a socket that the buffer's owner may have put there. dead: dead letters of a folder that is drained. */
+	static const char *const known[] = {"backup", "control", "dead", NULL};
 	struct folder_list *f = arg;
 	char name[CHUNK_FILE_NAME_LEN + 1];
+	uint64_t not_ours = f->strangers + f->fluentd;
 	if (chunk_file_name_is(file, ".chunk", name))
 		names_add(&f->chunk, name);
 	else if (chunk_file_name_is(file, ".new", name))
@@ -80,8 +81,11 @@ static void on_name(void *arg, const char *file)
 		names_add(&f->blame, name);
 	else if (is_of_fluentd(file))
 		f->fluentd++;
-	else if (!is_known(file))
+	else if (is_one_of(file, known))
+		return;
+	else if (!is_one_of(file, own))
 		folder_list_add_stranger(f, file);
+	f->ours |= f->strangers + f->fluentd == not_ours;
 }
 
 void folder_list_free(struct folder_list *f)

@@ -12,6 +12,7 @@ struct folder_names {
 
 struct folder_list {
 	struct folder_names chunk, created, progress, progress_new, blame; /* all but the .new are sorted */
+	bool ours; /* something is there that only a buffer makes */
 	uint64_t strangers, fluentd;
 	char stranger[64]; /* the first of them */
 };

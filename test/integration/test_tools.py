@@ -128,6 +128,16 @@ def test_strange_folder(stopped, tmp_path):
     assert sorted(os.listdir(d)) == before
 
 
+def test_another_folder(stopped):
+    """The folder above, by mistake: nobody is told that its buffer is empty, or good, and nothing is put there."""
+    es, w = stopped
+    above = os.path.dirname(folder(w))
+    for verb in ("ls", "show", "verify", "repair"):
+        assert "is no buffer's folder" in tool(w, "buffer", verb, above, status=1)
+    assert "is no buffer's folder" in tool(w, "drain", above, "-c", w.config_path, status=1)
+    assert os.listdir(above) == ["buffer"]
+
+
 def test_drain(stopped, weir, prefix, tmp_path):
     """A folder that came from elsewhere is delivered by another configuration; the weir that runs there goes on."""
     es, w = stopped

@@ -201,6 +201,26 @@ static void a_folder_that_is_not_there_is_not_made(void **state)
 	world_free(&w);
 }
 
+static void another_folder_is_not_taken_for_a_buffer(void **state)
+{
+	(void)state;
+	static struct world w;
+	struct folder_check found;
+	world_init(&w, 1);
+	world_must_open(&w);
+	world_close(&w);
+	struct buffer_folder *f = buffer_folder_open(FOLDER, w.vfs, &w.err); /* an empty buffer is one */
+	assert_non_null(f);
+	buffer_folder_close(f);
+	sim_put(w.sim, "/d/notes", "x", 1);
+	struct listing before = names_of(&w);
+	assert_null(buffer_folder_open("/d", w.vfs, &w.err));
+	assert_non_null(strstr(w.err.text, "/d is no buffer's folder"));
+	assert_false(buffer_folder_repair("/d", w.vfs, &found, &w.err));
+	assert_string_equal(names_of(&w).text, before.text);
+	world_free(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,6 +229,7 @@ int main(void)
 		cmocka_unit_test(what_is_mended_is_known_from_then_on),
 		cmocka_unit_test(mending_loses_nothing),
 		cmocka_unit_test(a_folder_that_is_not_there_is_not_made),
+		cmocka_unit_test(another_folder_is_not_taken_for_a_buffer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
