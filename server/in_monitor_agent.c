@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "entry.h"
 #include "feed_timer.h"
+#include "json_out.h"
 #include "plugin_info.h"
 #include "record/json_get.h"
 #include "server.h"
@@ -89,59 +90,23 @@ static void destroy(void *self)
 
 /* ---- over HTTP ---------------------------------------------------------------------------------------------------- */
 
-static int put_piece(const char *text, size_t n, void *out)
+static struct plugin_info_options fields(const struct agent *s)
 {
-	return buf_put(out, text, n) ? 0 : -1;
-}
-
-static void put_json(json_t *j, struct buf *out)
-{
-	json_dump_callback(j, put_piece, out, JSON_COMPACT | JSON_REAL_PRECISION(12));
-}
-
-static const char *query(struct admin_request *r, const char *name, const char *other)
-{
-	const char *value = admin_query(r, name);
-	return value ? value : admin_query(r, other);
-}
-
-static json_t *asked_for(struct agent *s, struct admin_request *r)
-{
-	struct plugin_info_options o = {
-		.config = s->conf->include_config,
-		.retry = s->conf->include_retry,
-		.id = query(r, "@id", "id"),
-		.type = query(r, "@type", "type"),
-		.tag = admin_query(r, "tag"),
-	};
-	return plugin_info(server_pipeline(s->server), &o);
-}
-
-static void reply_json(struct admin_request *r, json_t *j, int status)
-{
-	struct buf out;
-	buf_init(&out, 64 << 20);
-	put_json(j, &out);
-	json_decref(j);
-	admin_reply(r, out.failed ? 500 : status, "application/json", buf_span(&out));
-	buf_free(&out);
+	return (struct plugin_info_options){.config = s->conf->include_config, .retry = s->conf->include_retry};
 }
 
 static void on_plugins_json(struct admin_request *r, void *arg)
 {
-	reply_json(r, json_pack("{s:o}", "plugins", asked_for(arg, r)), 200);
+	const struct agent *s = arg;
+	struct plugin_info_options o = fields(s);
+	plugin_info_reply(r, server_pipeline(s->server), &o, false);
 }
 
 static void on_plugins(struct admin_request *r, void *arg)
 {
-	json_t *list = asked_for(arg, r);
-	struct buf out;
-	buf_init(&out, 64 << 20);
-	for (size_t i = 0; i < json_array_size(list); i++)
-		plugin_info_ltsv(json_array_get(list, i), &out);
-	json_decref(list);
-	admin_reply(r, out.failed ? 500 : 200, "text/plain", buf_span(&out));
-	buf_free(&out);
+	const struct agent *s = arg;
+	struct plugin_info_options o = fields(s);
+	plugin_info_reply(r, server_pipeline(s->server), &o, true);
 }
 
 static json_t *config_json(const struct agent *s)
@@ -154,7 +119,14 @@ static json_t *config_json(const struct agent *s)
 static void on_config_json(struct admin_request *r, void *arg)
 {
 	json_t *j = config_json(arg);
-	reply_json(r, j ? j : json_object(), 200);
+	struct buf out;
+	buf_init(&out, 1 << 20);
+	if (!j) /* a path that is no UTF-8 */
+		j = json_object();
+	json_out(j, &out);
+	json_decref(j);
+	admin_reply(r, 200, "application/json", buf_span(&out));
+	buf_free(&out);
 }
 
 static void on_config(struct admin_request *r, void *arg)
@@ -172,7 +144,7 @@ static void on_config(struct admin_request *r, void *arg)
 static void on_other(struct admin_request *r, void *arg)
 {
 	(void)arg;
-	reply_json(r, json_pack("{s:s}", "message", "Not found"), 404);
+	admin_reply(r, 404, "application/json", SPAN_LIT("{\"message\":\"Not found\"}"));
 }
 
 /* ---- as events ---------------------------------------------------------------------------------------------------- */
@@ -183,7 +155,7 @@ static void emit(struct agent *s, struct ingest *in, json_t *object, struct buf 
 	buf_clear(text);
 	buf_clear(record);
 	buf_init(&entry, 16 << 20);
-	put_json(object, text);
+	json_out(object, text);
 	const uint8_t *p = text->p;
 	if (!text->failed && json_get(&p, text->p + text->n, 64, record, NULL) == JSON_OK &&
 		entry_put(&entry, entry_time(clock_wall_ns()), buf_span(record), NULL, (struct span){0})) {
@@ -198,7 +170,7 @@ static void emit(struct agent *s, struct ingest *in, json_t *object, struct buf 
 static void on_tick(struct feed_timer *t, struct ingest *in)
 {
 	struct agent *s = (struct agent *)t;
-	struct plugin_info_options o = {.config = s->conf->include_config, .retry = s->conf->include_retry};
+	struct plugin_info_options o = fields(s);
 	struct buf text, record;
 	json_t *list = plugin_info(server_pipeline(s->server), &o);
 	buf_init(&text, 16 << 20);

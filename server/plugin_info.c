@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "flow.h"
+#include "json_out.h"
 #include "router.h"
 
 #include <stdio.h>
@@ -173,11 +174,6 @@ json_t *plugin_info(const struct pipeline *p, const struct plugin_info_options *
 
 /* ---- LTSV --------------------------------------------------------------------------------------------------------- */
 
-static int put_piece(const char *text, size_t n, void *out)
-{
-	return buf_put(out, text, n) ? 0 : -1;
-}
-
 static void put_value(const json_t *v, struct buf *out)
 {
 	switch (json_typeof(v)) {
@@ -192,7 +188,7 @@ static void put_value(const json_t *v, struct buf *out)
 			buf_printf(out, "%s%lld", i ? "," : "", (long long)json_integer_value(json_array_get(v, i)));
 		return;
 	default:
-		json_dump_callback(v, put_piece, out, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(12));
+		json_out(v, out);
 	}
 }
 
@@ -209,4 +205,35 @@ void plugin_info_ltsv(const json_t *object, struct buf *out)
 	}
 	buf_put_byte(out, '\n');
 	json_decref(o);
+}
+
+/* ---- answers ------------------------------------------------------------------------------------------------------ */
+
+static const char *query(struct admin_request *r, const char *name, const char *other)
+{
+	const char *value = admin_query(r, name);
+	return value ? value : admin_query(r, other);
+}
+
+void plugin_info_reply(
+	struct admin_request *r, const struct pipeline *p, const struct plugin_info_options *fields, bool ltsv)
+{
+	struct plugin_info_options o = *fields;
+	struct buf out;
+	o.id = query(r, "@id", "id");
+	o.type = query(r, "@type", "type");
+	o.tag = admin_query(r, "tag");
+	json_t *list = plugin_info(p, &o);
+	buf_init(&out, 64 << 20);
+	if (!ltsv)
+		buf_put_str(&out, "{\"plugins\":");
+	for (size_t i = 0; ltsv && i < json_array_size(list); i++)
+		plugin_info_ltsv(json_array_get(list, i), &out);
+	if (!ltsv) {
+		json_out(list, &out);
+		buf_put_byte(&out, '}');
+	}
+	json_decref(list);
+	admin_reply(r, out.failed ? 500 : 200, ltsv ? "text/plain" : "application/json", buf_span(&out));
+	buf_free(&out);
 }

@@ -1,7 +1,8 @@
-/* plugin_info.h: plugins as fluentd's monitor_agent tells of them. Any thread. */
+/* plugin_info.h: plugins as fluentd's monitor_agent tells of them. Any thread, but for plugin_info_reply. */
 #ifndef WEIR_PLUGIN_INFO_H
 #define WEIR_PLUGIN_INFO_H
 
+#include "admin.h"
 #include "pipeline.h"
 
 #include <jansson.h>
@@ -17,5 +18,9 @@ json_t *plugin_info(const struct pipeline *p, const struct plugin_info_options *
 
 /* Appends objects as lines of LTSV (https://ltsv.org): lists joined by commas, null as nothing. */
 void plugin_info_ltsv(const json_t *object, struct buf *out);
+
+/* Answers a request for /api/plugins.json, or with `ltsv` for /api/plugins, about those that its query (`@id` or `id`, `@type` or `type`, `tag`) wants. Of `fields` config and retry count. */
+void plugin_info_reply(
+	struct admin_request *r, const struct pipeline *p, const struct plugin_info_options *fields, bool ltsv);
 
 #endif

@@ -6,6 +6,7 @@
 #include "dead_letter.h"
 #include "fluent_names.h"
 #include "flow.h"
+#include "plugin_info.h"
 #include "status_json.h"
 #include "status_page.h"
 #include "status_samples.h"
@@ -166,6 +167,12 @@ static void on_history(struct admin_request *r, void *arg)
 	reply_buf(r, "application/json", &out);
 }
 
+static void on_plugins(struct admin_request *r, void *arg)
+{
+	const struct server_status *s = arg;
+	plugin_info_reply(r, s->parts.pipeline, &(struct plugin_info_options){.retry = true}, false);
+}
+
 static void on_health(struct admin_request *r, void *arg)
 {
 	(void)arg;
@@ -189,6 +196,7 @@ void server_status_routes(struct server_status *s, struct admin *a)
 	admin_route(a, "GET /readyz", on_ready, s);
 	admin_route(a, "GET /api/status.json", on_status, s);
 	admin_route(a, "GET /api/history.json", on_history, s);
+	admin_route(a, "GET /api/plugins.json", on_plugins, s);
 	admin_route(a, "GET /api/tail", status_tail_reply, s->tails);
 }
 

@@ -3,6 +3,7 @@
  *
  *     /  the status page        /metrics  Prometheus text        /healthz  alive        /readyz  able to store
  *     /api/status.json  /api/history.json  the page's data        /api/tail  events as they pass (status_tail.h)
+ *     /api/plugins.json  what fluentd's monitor_agent tells
  *
  * Main thread. Nothing here waits for an output or a disk.
  */

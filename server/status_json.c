@@ -6,6 +6,7 @@
 #include "dead_letter.h"
 #include "dead_samples.h"
 #include "flow.h"
+#include "json_out.h"
 #include "record/event.h"
 #include "record/json_put.h"
 #include "record/msgpack_scan.h"
@@ -301,14 +302,9 @@ static json_t *dead_json(const struct status_parts *p, int64_t now_ns)
 
 /* ---- the whole ---------------------------------------------------------------------------------------------------- */
 
-static int put_piece(const char *text, size_t n, void *out)
-{
-	return buf_put(out, text, n) ? 0 : -1;
-}
-
 static void put_json(json_t *j, struct buf *out)
 {
-	json_dump_callback(j, put_piece, out, JSON_COMPACT | JSON_REAL_PRECISION(12));
+	json_out(j, out);
 	json_decref(j);
 }
 

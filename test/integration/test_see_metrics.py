@@ -90,6 +90,9 @@ def test_monitor_agent(weir):
     r = http.request("GET", f"{url}/nothing")
     assert r.status == 404 and r.json == {"message": "Not found"}
     assert "s3cret" not in http.request("GET", f"{url}/api/plugins.json").text
+    # The admin endpoint has it too, whether or not there is a monitor_agent; configurations it never tells.
+    away, = http.request("GET", f"{w.admin}/api/plugins.json?@id=away").json["plugins"]
+    assert away["emit_records"] == 10 and away["retry"]["steps"] >= 1 and "config" not in away
 
 
 def test_monitor_agent_events(weir):
