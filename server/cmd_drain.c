@@ -72,7 +72,11 @@ static struct output *choose(const struct pipeline *p, const char *to, const cha
 	}
 	if (!to && buffered == 1)
 		return only;
-	err_set(err, "there is no output %s with a buffer in the configuration; name one with --to", to ? to : owner);
+	if (to || *owner)
+		err_set(err, "there is no output %s with a buffer in the configuration; name one with --to",
+			to ? to : owner);
+	else
+		err_set(err, "nothing in the folder tells whose it was: name an output that has a buffer with --to");
 	return NULL;
 }
 

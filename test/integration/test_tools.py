@@ -138,6 +138,14 @@ def test_another_folder(stopped):
     assert os.listdir(above) == ["buffer"]
 
 
+def test_drain_of_nobodys(stopped, tmp_path):
+    """An empty buffer's chunks cannot say whose it was, and of two outputs neither is taken."""
+    es, w = stopped
+    (tmp_path / "empty").mkdir()
+    w.configure(w.config + "<match none>\n @type forward\n <server>\n host 127.0.0.1\n </server>\n</match>\n")
+    assert "nothing in the folder tells whose it was" in tool(w, "drain", tmp_path / "empty", "-c", w.config_path, status=1)
+
+
 def test_drain(stopped, weir, prefix, tmp_path):
     """A folder that came from elsewhere is delivered by another configuration; the weir that runs there goes on."""
     es, w = stopped
