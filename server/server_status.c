@@ -13,6 +13,7 @@
 #include "status_tail.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define SYNC_BOUNDS 11 /* of buffer_stats.sync_buckets: 0.25 ms * 4^i */
 
@@ -173,6 +174,25 @@ static void on_plugins(struct admin_request *r, void *arg)
 	plugin_info_reply(r, s->parts.pipeline, &(struct plugin_info_options){.retry = true}, false);
 }
 
+static bool has_output(const struct pipeline *p, const char *id)
+{
+	struct output *const *v;
+	size_t n = pipeline_outputs(p, &v), i = 0;
+	while (i < n && strcmp(v[i]->id, id) != 0)
+		i++;
+	return i < n;
+}
+
+static void on_tail(struct admin_request *r, void *arg)
+{
+	const struct server_status *s = arg;
+	const char *output = admin_query(r, "output");
+	if (output && !has_output(s->parts.pipeline, output))
+		reply_text(r, 400, "there is no output with that @id: `weir status` lists them\n");
+	else
+		status_tail_reply(r, s->tails);
+}
+
 static void on_health(struct admin_request *r, void *arg)
 {
 	(void)arg;
@@ -197,7 +217,7 @@ void server_status_routes(struct server_status *s, struct admin *a)
 	admin_route(a, "GET /api/status.json", on_status, s);
 	admin_route(a, "GET /api/history.json", on_history, s);
 	admin_route(a, "GET /api/plugins.json", on_plugins, s);
-	admin_route(a, "GET /api/tail", status_tail_reply, s->tails);
+	admin_route(a, "GET /api/tail", on_tail, s);
 }
 
 /* ---- life --------------------------------------------------------------------------------------------------------- */

@@ -85,9 +85,8 @@ static void on_timer(evutil_socket_t fd, short events, void *arg)
 	buf_free(&lines);
 }
 
-void status_tail_reply(struct admin_request *r, void *arg)
+void status_tail_reply(struct admin_request *r, struct status_tails *tails)
 {
-	struct status_tails *tails = arg;
 	struct timeval interval = {.tv_usec = INTERVAL_US};
 	const char *pattern = admin_query(r, "tag");
 	struct err err;

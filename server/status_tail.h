@@ -16,7 +16,7 @@ struct status_tails *status_tails_new(struct event_base *base, struct taps *taps
 /* After the admin endpoint has gone. NULL is allowed. */
 void status_tails_free(struct status_tails *t);
 
-/* The handler; its argument is the struct status_tails. */
-void status_tail_reply(struct admin_request *r, void *arg);
+/* Answers such a request; that there is such an output is the caller's. */
+void status_tail_reply(struct admin_request *r, struct status_tails *tails);
 
 #endif

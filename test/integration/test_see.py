@@ -318,6 +318,8 @@ def test_tail(running, fake_es):
     assert json.loads(second.communicate()[0])["tag"] == "away.x"
     r = tool(w, "tail", "/(/")
     assert r.returncode == 1 and b"answered 400" in r.stderr
+    r = tool(w, "tail", "--output", "awya")
+    assert r.returncode == 1 and b"no output with that @id" in r.stderr
 
 
 def test_tail_never_slows(running, fake_es):
