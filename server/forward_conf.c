@@ -278,11 +278,13 @@ static const struct conf_param params[] = {
 		.help = "Each connection is closed after its first message (and that one's ack)."},
 	LISTEN_KEEPALIVE(struct forward_conf),
 	LISTEN_MAX_AGE(struct forward_conf,
-		"a connection is ended in order as soon as its sender pauses, after ten more seconds without a pause "
-		"between two "
-		"messages, after their acks: senders connect anew and spread over several weirs. What a sender sends "
-		"until it "
-		"notices is still taken. Default: never; one weir alone gains nothing by it."),
+		"a connection is ended in order, after all acks: as soon as its sender pauses; without a pause for ten "
+		"seconds, when nothing unread of it is here; after twenty, between two messages. Senders connect anew "
+		"and spread over several weirs. What one sends before it notices is still stored, without acks: those "
+		"that ask for acks must repeat it, as fluent-bit and fluentd do (@fluent-org/logger with eventRetry), "
+		"and "
+		"it is there once. One that never looks keeps its place. Default: never; one weir alone gains nothing "
+		"by it."),
 	{.name = "handshake_timeout",
 		.type = CONF_TIME,
 		.offset = AT(handshake_timeout_ns),

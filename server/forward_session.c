@@ -11,8 +11,9 @@
 
 #define UNSENT_MAX    (64u << 10) /* bytes of acks that a peer may leave unread before it is read no further */
 #define ACKS_STUCK_NS (60 * NS_PER_S)
-#define PART_NS	      (10 * NS_PER_S) /* how long a sender that is to connect anew has for a pause */
-#define PAUSE_NS      (100 * NS_PER_MS)
+#define PART_NS \
+	(10 * NS_PER_S) /* how long the end of an old connection waits for a good moment, and then for a fair one */
+#define PAUSE_NS (100 * NS_PER_MS)
 
 static void on_wake(struct parked_waiter *w);
 
@@ -37,20 +38,35 @@ static void drain_if_idle(struct session *s)
 		conn_finish(s->conn, true);
 }
 
+static bool is_time_to_part(const struct session *s)
+{
+	switch (s->age) {
+	case AGE_YOUNG:
+		return false;
+	case AGE_PAUSE:
+		return !conn_has_input(s->conn) && clock_mono_ns() >= conn_last_read(s->conn) + PAUSE_NS;
+	case AGE_GAP:
+		return !conn_has_input(s->conn);
+	case AGE_OVER:
+		return true;
+	}
+	return false;
+}
+
 /*
  * The sender shall connect anew: between two messages, after the acks, and if it ever pauses, when nothing more of it is there. What it sends before it notices is
  * stored, and not acknowledged.
  */
 static void part_if_idle(struct session *s)
 {
-	if (!s->aged || s->state != SESSION_OPEN || conn_is_ending(s->conn) || forward_decoder_is_inside(s->decoder))
+	if (s->state != SESSION_OPEN || conn_is_ending(s->conn) || forward_decoder_is_inside(s->decoder))
 		return;
 	if (s->first || s->parked.first) {
-		if (s->overdue)
+		if (s->age == AGE_OVER)
 			conn_pause(s->conn);
 		return;
 	}
-	if (!s->overdue && (conn_has_input(s->conn) || clock_mono_ns() < conn_last_read(s->conn) + PAUSE_NS))
+	if (!is_time_to_part(s))
 		return;
 	counter_add(s->shared->n.closed_age, 1);
 	conn_part(s->conn);
@@ -66,9 +82,19 @@ void session_end(struct session *s)
 static int64_t next_of_age(const struct session *s)
 {
 	int64_t end = conn_age_end(s->conn), pause = conn_last_read(s->conn) + PAUSE_NS;
-	if (!end || s->state != SESSION_OPEN || s->overdue)
+	if (!end || s->state != SESSION_OPEN)
 		return 0;
-	return !s->aged ? end : pause < end + PART_NS ? pause : end + PART_NS;
+	switch (s->age) {
+	case AGE_YOUNG:
+		return end;
+	case AGE_PAUSE:
+		return pause < end + PART_NS ? pause : end + PART_NS;
+	case AGE_GAP:
+		return end + 2 * PART_NS;
+	case AGE_OVER:
+		break;
+	}
+	return 0;
 }
 
 static void set_deadline(struct session *s, size_t left)
@@ -250,7 +276,7 @@ static void framing_lost(struct session *s, const struct forward_msg *m, const u
 
 static bool is_to_part(const struct session *s)
 {
-	return s->overdue && !conn_is_ending(s->conn) && !forward_decoder_is_inside(s->decoder);
+	return s->age == AGE_OVER && !conn_is_ending(s->conn) && !forward_decoder_is_inside(s->decoder);
 }
 
 static size_t take_bytes(struct session *s, const uint8_t *p, size_t n, size_t *want)
@@ -317,7 +343,7 @@ static void on_wake(struct parked_waiter *w)
 		end_if_owed_nothing(s);
 	else if (conn_unsent(c) < UNSENT_MAX || s->throw_acks)
 		conn_resume(c);
-	if (s->aged)
+	if (s->age != AGE_YOUNG)
 		queue_flush(s);
 	conn_release(c);
 }
@@ -397,8 +423,8 @@ static void on_deadline(struct conn *c)
 		if (!s->parked.first)
 			conn_resume(c);
 	} else if (next_of_age(s) && now >= next_of_age(s)) {
-		s->aged = true;
-		s->overdue = now >= conn_age_end(c) + PART_NS;
+		int64_t over = now - conn_age_end(c);
+		s->age = over < PART_NS ? AGE_PAUSE : over < 2 * PART_NS ? AGE_GAP : AGE_OVER;
 		set_deadline(s, forward_decoder_is_inside(s->decoder));
 		queue_flush(s);
 	} else if (s->state == SESSION_OPEN && now < conn_last_read(c) + s->shared->message_timeout_ns) {

@@ -24,6 +24,14 @@ struct ack {
 	uint8_t chunk[];
 };
 
+/* When max_connection_age is over, what the end waits for; each of it for PART_NS at the most. After the acks it comes always. */
+enum session_age {
+	AGE_YOUNG,
+	AGE_PAUSE, /* the sender pauses */
+	AGE_GAP,   /* nothing more of it is here: what it has sent is acknowledged, unless it was on its way */
+	AGE_OVER,  /* the end of a message */
+};
+
 struct session {
 	struct forward_shared *shared;
 	struct conn *conn;
@@ -31,9 +39,8 @@ struct session {
 	bool mute;	 /* ENDING: no further ack may go out */
 	bool throw_acks; /* the peer does not read them */
 	bool draining;
-	bool aged;    /* max_connection_age is over: the end comes when the sender pauses */
-	bool overdue; /* that did not happen for long: it comes between two messages */
-	bool spoke;   /* a byte has come */
+	enum session_age age;
+	bool spoke; /* a byte has come */
 	struct forward_decoder *decoder;
 	struct ack *first, *last;
 	struct parked parked;

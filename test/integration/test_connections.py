@@ -131,6 +131,23 @@ def test_sender_without_a_pause(weir, fake_es, prefix):
     assert difference(traffic, fake_es.documents(f"{prefix}-*").values()) == NOTHING
 
 
+@pytest.mark.slow
+def test_sender_without_a_gap(run):  # noqa: F811
+    """A part of its next message is always there: the end comes at last, after the ack of what was whole; that next one may be stored without its ack."""
+    w = run("max_connection_age 1s")
+    acked, rest, began = 0, b"", time.monotonic()
+    with Connection(w.port) as c, pytest.raises(ConnectionError):
+        while time.monotonic() < began + 90:
+            following = message({"i": acked + 1}, chunk=str(acked + 1))
+            c.send((rest or message({"i": acked}, chunk=str(acked))) + following[:9])
+            rest = following[9:]
+            assert c.ack() == str(acked)
+            acked += 1
+            time.sleep(0.01)
+    assert recycled(w) == 1 and time.monotonic() > began + 20
+    assert [r["i"] for r in found(w, acked)] in (list(range(acked)), list(range(acked + 1)))
+
+
 @pytest.mark.parametrize("secure", [pytest.param(None, marks=pytest.mark.slow), pytest.param("TLSv1_2", marks=pytest.mark.slow), "TLSv1_3"])
 def test_sender_that_never_looks(run, pki, secure):  # noqa: F811
     """One that asks for no acks and does not see the end: all that it sends is stored, however late."""
