@@ -388,6 +388,11 @@ struct worker *conn_worker(struct conn *c)
 	return c->worker;
 }
 
+int64_t conn_rate_waited(const struct conn *c)
+{
+	return c->rate_waited_ns;
+}
+
 int64_t conn_last_read(const struct conn *c)
 {
 	return c->last_read_ns;

@@ -118,6 +118,9 @@ void conn_release(struct conn *c);
 /* Whether bytes of the peer are here, or in the socket, that the session has not consumed. */
 bool conn_has_input(const struct conn *c);
 
+/* For how many ns it was read no further because its client was too fast: that is no time of the peer's. */
+int64_t conn_rate_waited(const struct conn *c);
+
 /* Monotonic time of the last byte that came. */
 int64_t conn_last_read(const struct conn *c);
 

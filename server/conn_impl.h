@@ -35,7 +35,7 @@ struct conn {
 	size_t in_n, in_cap, in_want;
 	struct buf out;
 	size_t out_at; /* bytes of `out` that are sent */
-	int64_t stuck_ns, last_read_ns, deadline_ns, age_end_ns;
+	int64_t stuck_ns, last_read_ns, deadline_ns, age_end_ns, rate_waited_ns;
 	struct peer peer;
 	struct sender *sender;
 	struct client *client;		    /* NULL = nobody counts */

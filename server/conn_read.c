@@ -173,6 +173,7 @@ static void wait_a_while(struct conn *c, int64_t ns)
 {
 	struct timeval t = {.tv_sec = ns / NS_PER_S, .tv_usec = ns % NS_PER_S / 1000 + 1};
 	conn_pause_by(c, PAUSE_RATE);
+	c->rate_waited_ns += ns;
 	event_add(c->again, &t);
 }
 

@@ -11,11 +11,12 @@ enum state { STATE_TLS, STATE_IDLE, STATE_PENDING };
 
 /* How far the request that is coming has come. Offsets count from its first byte. */
 struct progress {
-	size_t scanned;	  /* see http_head_length */
-	size_t head;	  /* bytes of the head; 0 = it is not whole */
-	size_t chunks;	  /* offset of the next chunk */
-	uint64_t body;	  /* bytes of the body: announced, or of the chunks so far */
-	int64_t begun_ns; /* 0 = no byte has come */
+	size_t scanned;	   /* see http_head_length */
+	size_t head;	   /* bytes of the head; 0 = it is not whole */
+	size_t chunks;	   /* offset of the next chunk */
+	uint64_t body;	   /* bytes of the body: announced, or of the chunks so far */
+	int64_t begun_ns;  /* 0 = no byte has come */
+	int64_t waited_ns; /* conn_rate_waited then */
 	bool chunked, whole;
 };
 
@@ -36,6 +37,12 @@ static int64_t idle_until(const struct http_session *s)
 {
 	int64_t read = conn_last_read(s->conn);
 	return (read > s->answered_ns ? read : s->answered_ns) + s->shared->idle_ns;
+}
+
+/* Only once a byte of it has come. */
+static int64_t request_until(const struct http_session *s)
+{
+	return s->at.begun_ns + REQUEST_NS + conn_rate_waited(s->conn) - s->at.waited_ns;
 }
 
 /* ---- answers ------------------------------------------------------------------------------------------------------------- */
@@ -98,8 +105,8 @@ static void set_deadline(struct http_session *s)
 		at = s->patience_until_ns;
 	} else {
 		at = idle_until(s);
-		if (s->at.begun_ns && s->at.begun_ns + REQUEST_NS < at)
-			at = s->at.begun_ns + REQUEST_NS;
+		if (s->at.begun_ns && request_until(s) < at)
+			at = request_until(s);
 	}
 	if (s->draining && (!at || s->drain_until_ns < at))
 		at = s->drain_until_ns;
@@ -220,8 +227,10 @@ static void scan_chunks(struct http_session *s, const uint8_t *p, size_t n, size
 /* Where the request ends; 0: it is not whole, or was refused. */
 static size_t frame_request(struct http_session *s, const uint8_t *p, size_t n, size_t *want)
 {
-	if (!s->at.begun_ns)
+	if (!s->at.begun_ns) {
 		s->at.begun_ns = clock_mono_ns();
+		s->at.waited_ns = conn_rate_waited(s->conn);
+	}
 	if (!s->at.head && !take_head(s, p, n))
 		return 0;
 	if (s->at.chunked) {
@@ -323,10 +332,11 @@ static void on_deadline(struct conn *c)
 		conn_hold(c);
 		s->shared->hooks->hurry(s);
 		conn_release(c);
-	} else if (!over && now < idle_until(s) && (!s->at.begun_ns || now < s->at.begun_ns + REQUEST_NS)) {
+	} else if (!over && now < idle_until(s) && (!s->at.begun_ns || now < request_until(s))) {
 		set_deadline(s);
 	} else if (s->at.begun_ns && !over) {
-		refuse(s, 408, "the request did not come to its end in time (keepalive_timeout)");
+		refuse(s, 408,
+			"the request did not come to its end in time: no byte for keepalive_timeout, or 300 s in all");
 	} else {
 		finish(s);
 	}
