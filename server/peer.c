@@ -108,15 +108,22 @@ void drop_connection_requests(void)
 			(void)setsockopt(places[i].fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
 }
 
+/* Whether the one who was given the socket still has it: then its address is taken. */
+static bool is_in_use(const struct place *p)
+{
+	struct stat given, held;
+	return fstat(p->fd, &given) == 0 && fstat(p->held, &held) == 0 && given.st_ino == held.st_ino &&
+	       given.st_dev == held.st_dev;
+}
+
 static int take_held(const char *bind_to, uint16_t port, int type)
 {
 	struct place *p = find_place(bind_to, port, type);
-	int fd = p ? p->held : -1;
-	if (fd >= 0) {
-		p->fd = fd;
-		p->held = -1;
-	}
-	return fd;
+	if (!p || p->held < 0 || is_in_use(p))
+		return -1;
+	p->fd = p->held;
+	p->held = -1;
+	return p->fd;
 }
 
 static int open_bound(const char *bind_to, uint16_t port, int type, struct err *err)
@@ -139,7 +146,8 @@ static int open_bound(const char *bind_to, uint16_t port, int type, struct err *
 			error = errno;
 			continue;
 		}
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+		if (type == SOCK_STREAM) /* of UDP it would let others in beside */
+			setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 		if (bind(fd, a->ai_addr, a->ai_addrlen) < 0) {
 			error = errno;
 			close(fd);

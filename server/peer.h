@@ -32,8 +32,8 @@ int bind_udp(const char *bind_to, uint16_t port, struct err *err);
 /* A unix stream socket; a socket file that nobody listens on any more is replaced. `mode` of the file: 0 = 0660. */
 int listen_unix(const char *path, int backlog, unsigned mode, struct err *err);
 /*
- * A reload: with true, what listen_tcp and bind_udp have opened and what is still open is kept open beside, and whoever asks for the same address gets it: a
- * listener that is opened anew misses no connection. With false, what nobody has asked for is closed. Main thread.
+ * A reload: with true, what listen_tcp and bind_udp have opened and what is still open is kept open beside, and whoever asks for the same address gets it, once the
+ * one who had it has closed his: a listener that is opened anew misses no connection. With false, what nobody has asked for is closed. Main thread.
  */
 void hold_sockets(bool hold);
 /*

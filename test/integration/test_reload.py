@@ -123,6 +123,23 @@ def test_port_is_taken(weir, fake_es, prefix):
     w.stop()
 
 
+@pytest.mark.parametrize("kind", ["http", "udp"])
+def test_port_of_another_source(weir, fake_es, prefix, kind):
+    """A new source at the address of one that goes on does not get a part of what is sent to that one."""
+    at = f"\n bind 127.0.0.1\n port {'{{forward_port}}' if kind == 'http' else free_port()}\n"
+    first = ELASTICSEARCH if kind == "http" else ELASTICSEARCH + f"<source>\n @type udp\n tag u\n @id in_udp\n{at}<parse>\n @type none\n</parse>\n</source>\n"
+    second = "@type http" if kind == "http" else "@type syslog\n tag s"
+    w = weir(first, es_url=fake_es.url, prefix=prefix)
+    w.allow("the source cannot be started")
+    reload(w, first + f"<source>\n {second}\n @id second\n{at}</source>\n")
+    assert re.search(r"\[second\] the source cannot be started.*Address already in use", w.log()), w.log_tail()
+    for _ in range(10):
+        with Connection(w.port) as c:
+            acked(c)
+    reload(w, first)
+    w.stop()
+
+
 def test_output_is_gone(weir, fake_es, prefix):
     """What is in the buffer of an output that the new configuration lacks is delivered all the same."""
     fake_es.close_listener()
