@@ -92,7 +92,8 @@ def hostile_traffic(w, fake_es):
     send_events(w.port, "app.web", [{"seq": i} for i in range(1, 200)])
     send_events(w.port, "away.x", [{"seq": i} for i in range(50)])
     send_events(w.port, "nobody.wants", [{"seq": 1}])
-    wait_status(w, lambda s: output(s, "es")["delivered"] == 199 and output(s, "away")["state"] == "down", "traffic")
+    # What is delivered leaves its queue a moment later.
+    wait_status(w, lambda s: output(s, "es")["delivered"] == 199 and s["totals"]["pending_events"] == 50 and output(s, "away")["state"] == "down", "traffic")
 
 
 def test_status_json(running, fake_es):
