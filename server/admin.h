@@ -33,7 +33,7 @@ void admin_free(struct admin *a);
  */
 bool admin_listen(struct admin *a, const char *bind, uint16_t port, struct err *err);
 
-/* TLS for all connections from now on. The context is not taken, and must live as long. */
+/* TLS for all connections from now on; NULL: plain. The context is not taken, and must live as long. */
 void admin_use_tls(struct admin *a, SSL_CTX *tls);
 
 /* The port of the i-th listener, in the order of the calls; 0 if there is no such listener. */

@@ -323,7 +323,7 @@ static void check_common(const struct forward_conf *c, struct conf_report *r)
 static void check_certificate_names(const struct forward_conf *c, struct conf_report *r)
 {
 	const struct forward_security_conf *s = c->security.n ? c->security.v[0] : NULL;
-	const struct transport_conf *t = c->transport.n ? c->transport.v[0] : NULL;
+	const struct transport_conf *t = transport_of(&c->transport);
 	bool shown = t && transport_is_tls(t) && t->client_cert_auth;
 	for (size_t i = 0; s && i < s->clients.n; i++) {
 		const struct forward_client_conf *client = s->clients.v[i];
@@ -346,9 +346,7 @@ static void check(void *conf, struct conf_report *r)
 	if (c->deny_keepalive && c->send_keepalive_packet)
 		conf_report_add(r, CONF_ERROR, conf_where(c, "send_keepalive_packet"),
 			"both 'send_keepalive_packet' and 'deny_keepalive' cannot be set to true");
-	if (c->transport.n && transport_is_udp(c->transport.v[0]))
-		conf_report_add(r, CONF_ERROR, ((struct conf_common *)c->transport.v[0])->pos,
-			"valid options are tcp,tls but got udp");
+	transport_check_stream(&c->transport, r);
 }
 
 static void check_unix(void *conf, struct conf_report *r)

@@ -165,9 +165,7 @@ static void check(void *conf, struct conf_report *r)
 	if (c->add_tag_prefix && !*c->add_tag_prefix)
 		conf_report_add(
 			r, CONF_ERROR, conf_where(c, "add_tag_prefix"), "'add_tag_prefix' parameter must not be empty");
-	if (c->transport.n && transport_is_udp(c->transport.v[0]))
-		conf_report_add(r, CONF_ERROR, ((struct conf_common *)c->transport.v[0])->pos,
-			"valid options are tcp,tls but got udp");
+	transport_check_stream(&c->transport, r);
 }
 
 const struct conf_schema http_conf_schema = {

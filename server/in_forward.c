@@ -105,7 +105,7 @@ static void make_server(struct in_forward *f, const struct forward_conf *c, stru
 		.port = (uint16_t)c->port,
 		.backlog = (int)size_or(c->backlog, 0),
 		.max_connections = (unsigned)c->max_connections,
-		.transport = c->transport.n ? c->transport.v[0] : NULL,
+		.transport = transport_of(&c->transport),
 		.limits =
 			{
 				.out_max = 64 << 10,

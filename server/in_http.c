@@ -367,7 +367,7 @@ static void make_server(struct in_http *h, struct builder *b)
 		.port = (uint16_t)c->port,
 		.backlog = c->backlog == CONF_NIL_INT ? 0 : (int)c->backlog,
 		.max_connections = (unsigned)c->max_connections,
-		.transport = c->transport.n ? c->transport.v[0] : NULL,
+		.transport = transport_of(&c->transport),
 		.security = c->security.n ? c->security.v[0] : NULL,
 		.limits =
 			{

@@ -9,6 +9,7 @@
 #include "plugin_info.h"
 #include "record/json_get.h"
 #include "server.h"
+#include "server_tls.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -19,6 +20,7 @@ struct agent_conf {
 	char *bind, *tag;
 	int64_t port, emit_interval_ns;
 	bool include_config, include_retry;
+	struct conf_list transport;
 };
 
 #define AT(field) .offset = offsetof(struct agent_conf, field)
@@ -54,11 +56,21 @@ static const struct conf_param params[] = {
 	{.name = NULL},
 };
 
+static const struct conf_sub subs[] = {{.schema = &transport_conf_schema, AT(transport)}, {.schema = NULL}};
+
+static void check(void *conf, struct conf_report *r)
+{
+	const struct agent_conf *c = conf;
+	transport_check_stream(&c->transport, r);
+}
+
 static const struct conf_schema schema = {
 	.name = "source",
 	.title = "monitor_agent input",
 	.size = sizeof(struct agent_conf),
 	.params = params,
+	.subs = subs,
+	.check = check,
 	.help = "What each plugin does: `/api/plugins.json` (`/api/plugins` as LTSV; `?@id=`, `?@type=`, `?tag=`) and "
 		"`/api/config.json`.",
 };
@@ -68,6 +80,7 @@ struct agent {
 	struct source *source;
 	const struct agent_conf *conf;
 	struct server *server;
+	struct server_tls *tls; /* NULL = plain */
 	struct admin *admin;
 };
 
@@ -76,16 +89,20 @@ static void on_tick(struct feed_timer *t, struct ingest *in);
 static void *create(struct source *source, struct builder *b)
 {
 	struct agent *s = mem_zalloc(sizeof *s);
-	(void)b;
 	s->source = source;
 	s->conf = source->conf;
+	s->tls = server_tls_new(source->id, transport_of(&s->conf->transport), builder_metrics(b), builder_report(b));
 	s->timer = (struct feed_timer){.source = source, .interval_ns = s->conf->emit_interval_ns, .on_tick = on_tick};
 	return s;
 }
 
 static void destroy(void *self)
 {
-	mem_free(self);
+	struct agent *s = self;
+	if (!s)
+		return;
+	server_tls_free(s->tls);
+	mem_free(s);
 }
 
 /* ---- over HTTP ---------------------------------------------------------------------------------------------------- */
@@ -191,6 +208,7 @@ static bool start(struct source *source, struct server *server, struct err *err)
 	s->admin = admin_new(server_base(server));
 	if (!s->admin)
 		return err_set(err, "no memory for an HTTP server");
+	admin_use_tls(s->admin, server_tls_context(s->tls));
 	admin_route(s->admin, "GET /api/plugins.json", on_plugins_json, s);
 	admin_route(s->admin, "GET /api/plugins", on_plugins, s);
 	admin_route(s->admin, "GET /api/config.json", on_config_json, s);
@@ -225,6 +243,12 @@ static void end(struct source *source)
 	s->admin = NULL;
 }
 
+static bool renew(struct source *source, struct err *err)
+{
+	struct agent *s = source->self;
+	return server_tls_renew_admin(s->tls, s->admin, err);
+}
+
 static void describe(const struct source *source, struct buf *out)
 {
 	const struct agent_conf *c = source->conf;
@@ -238,6 +262,7 @@ static const struct input_ops ops = {
 	.stop = stop,
 	.busy = busy,
 	.end = end,
+	.renew = renew,
 	.describe = describe,
 };
 

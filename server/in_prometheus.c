@@ -74,6 +74,7 @@ static void check(void *conf, struct conf_report *r)
 		conf_report_add(r, CONF_ERROR, ((const struct conf_common *)c->ssl.v[0])->pos,
 			"<ssl> of the prometheus input is obsolete: write <transport tls> with cert_path and "
 			"private_key_path");
+	transport_check_stream(&c->transport, r);
 }
 
 static const struct conf_schema schema = {
@@ -107,10 +108,9 @@ static void destroy(void *self)
 static void *create(struct source *source, struct builder *b)
 {
 	const struct prometheus_conf *c = source->conf;
-	const struct transport_conf *t = c->transport.n ? c->transport.v[0] : NULL;
 	struct prometheus *s = mem_zalloc(sizeof *s);
 	s->conf = c;
-	s->tls = server_tls_new(source->id, t, builder_metrics(b), builder_report(b));
+	s->tls = server_tls_new(source->id, transport_of(&c->transport), builder_metrics(b), builder_report(b));
 	return s;
 }
 
@@ -156,8 +156,7 @@ static bool start(struct source *source, struct server *server, struct err *err)
 	s->admin = admin_new(server_base(server));
 	if (!s->admin)
 		return err_set(err, "no memory for an HTTP server");
-	if (s->tls)
-		admin_use_tls(s->admin, server_tls_context(s->tls));
+	admin_use_tls(s->admin, server_tls_context(s->tls));
 	add_route(s, s->conf->metrics_path);
 	add_route(s, s->conf->aggregated_metrics_path);
 	if (!admin_listen(s->admin, s->conf->bind, (uint16_t)s->conf->port, err)) {
@@ -181,11 +180,7 @@ static void end(struct source *source)
 static bool renew(struct source *source, struct err *err)
 {
 	struct prometheus *s = source->self;
-	if (!server_tls_renew(s->tls, err))
-		return false;
-	if (s->tls && s->admin)
-		admin_use_tls(s->admin, server_tls_context(s->tls));
-	return true;
+	return server_tls_renew_admin(s->tls, s->admin, err);
 }
 
 static void describe(const struct source *source, struct buf *out)

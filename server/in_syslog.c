@@ -118,14 +118,9 @@ static const struct conf_sub subs[] = {
 	{.schema = NULL},
 };
 
-static const struct transport_conf *transport_of(const struct in_syslog_conf *c)
-{
-	return c->transport.n ? c->transport.v[0] : NULL;
-}
-
 static int protocol_of(const struct in_syslog_conf *c)
 {
-	const struct transport_conf *t = transport_of(c);
+	const struct transport_conf *t = transport_of(&c->transport);
 	if (c->protocol_type != CONF_NIL_ENUM)
 		return c->protocol_type;
 	return transport_is_tls(t)			? PROTOCOL_TLS
@@ -369,7 +364,7 @@ static void make_datagrams(struct in_syslog *s, struct builder *b)
 	struct text_datagrams_conf conf = {
 		.bind = s->conf->bind,
 		.port = (uint16_t)s->conf->port,
-		.receive_buffer = receive_buffer(transport_of(s->conf)),
+		.receive_buffer = receive_buffer(transport_of(&s->conf->transport)),
 		.remove_newline = true,
 		.metrics = builder_metrics(b),
 	};
@@ -388,7 +383,7 @@ static void make_stream(struct in_syslog *s, struct builder *b)
 		.port = (uint16_t)c->port,
 		.backlog = c->backlog == CONF_NIL_INT ? 0 : (int)c->backlog,
 		.max_connections = (unsigned)c->max_connections,
-		.transport = transport_of(c),
+		.transport = transport_of(&c->transport),
 		.security = c->security.n ? c->security.v[0] : NULL,
 		.limits = {.out_max = 4096, .linger_ns = LINGER_NS, .keepalive = c->send_keepalive_packet},
 	};

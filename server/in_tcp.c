@@ -65,9 +65,7 @@ static void check(void *conf, struct conf_report *r)
 		conf_report_add(r, CONF_ERROR, conf_where(c, "delimiter"), "'delimiter' must not be empty");
 	if (c->tag && !*c->tag)
 		conf_report_add(r, CONF_ERROR, conf_where(c, "tag"), "'tag' parameter must not be empty");
-	if (c->transport.n && transport_is_udp(c->transport.v[0]))
-		conf_report_add(r, CONF_ERROR, ((struct conf_common *)c->transport.v[0])->pos,
-			"valid options are tcp,tls but got udp: use @type udp");
+	transport_check_stream(&c->transport, r);
 }
 
 static const struct conf_schema schema = {
@@ -106,7 +104,7 @@ static void make_server(struct in_tcp *t, const struct in_tcp_conf *c, struct bu
 		.port = (uint16_t)c->port,
 		.backlog = c->backlog == CONF_NIL_INT ? 0 : (int)c->backlog,
 		.max_connections = (unsigned)c->max_connections,
-		.transport = c->transport.n ? c->transport.v[0] : NULL,
+		.transport = transport_of(&c->transport),
 		.security = c->security.n ? c->security.v[0] : NULL,
 		.limits = {.out_max = 4096, .linger_ns = LINGER_NS, .keepalive = c->send_keepalive_packet},
 	};

@@ -101,7 +101,7 @@ static void destroy(void *self)
 
 static int receive_buffer(const struct in_udp_conf *c)
 {
-	const struct transport_conf *t = c->transport.n ? c->transport.v[0] : NULL;
+	const struct transport_conf *t = transport_of(&c->transport);
 	if (t && t->receive_buffer_size != CONF_NIL_INT)
 		return (int)t->receive_buffer_size;
 	return c->receive_buffer_size == CONF_NIL_INT ? 0 : (int)c->receive_buffer_size;

@@ -48,3 +48,12 @@ bool server_tls_renew(struct server_tls *s, struct err *err)
 	s->certificate = certificate_watch(s->metrics, s->plugin_id, fresh);
 	return true;
 }
+
+bool server_tls_renew_admin(struct server_tls *s, struct admin *a, struct err *err)
+{
+	if (!server_tls_renew(s, err))
+		return false;
+	if (a)
+		admin_use_tls(a, server_tls_context(s));
+	return true;
+}

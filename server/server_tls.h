@@ -2,6 +2,7 @@
 #ifndef WEIR_SERVER_TLS_H
 #define WEIR_SERVER_TLS_H
 
+#include "admin.h"
 #include "metrics/metrics.h"
 #include "transport_conf.h"
 
@@ -17,5 +18,7 @@ SSL_CTX *server_tls_context(const struct server_tls *s);
 
 /* Reads the files again. Nobody may use the context meanwhile. False: the old ones stay in force. */
 bool server_tls_renew(struct server_tls *s, struct err *err);
+/* The same for a source that is an HTTP server; `a` NULL: it does not listen. */
+bool server_tls_renew_admin(struct server_tls *s, struct admin *a, struct err *err);
 
 #endif

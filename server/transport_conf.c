@@ -205,6 +205,18 @@ const struct conf_schema transport_conf_schema = {
 	.help = "How senders connect: `<transport tls>` for TLS; without the section, plain TCP.",
 };
 
+const struct transport_conf *transport_of(const struct conf_list *transport)
+{
+	return transport->n ? transport->v[0] : NULL;
+}
+
+void transport_check_stream(const struct conf_list *transport, struct conf_report *r)
+{
+	const struct transport_conf *c = transport_of(transport);
+	if (transport_is_udp(c))
+		conf_report_add(r, CONF_ERROR, c->common.pos, "valid options are tcp,tls but got udp");
+}
+
 bool transport_is_tls(const struct transport_conf *c)
 {
 	return c && strcmp(c->common.arg, "tls") == 0;
@@ -217,7 +229,7 @@ bool transport_is_udp(const struct transport_conf *c)
 
 bool transport_wants_certificate(const struct conf_list *transport)
 {
-	const struct transport_conf *c = transport->n ? transport->v[0] : NULL;
+	const struct transport_conf *c = transport_of(transport);
 	return transport_is_tls(c) && c->client_cert_auth;
 }
 

@@ -21,6 +21,11 @@ struct transport_conf {
 
 extern const struct conf_schema transport_conf_schema;
 
+/* The section in a source's list of at most one; NULL = none. */
+const struct transport_conf *transport_of(const struct conf_list *transport);
+/* An error if the section says udp: for a source of connections. */
+void transport_check_stream(const struct conf_list *transport, struct conf_report *r);
+
 /* c NULL (no section) means plain TCP. */
 bool transport_is_tls(const struct transport_conf *c);
 bool transport_is_udp(const struct transport_conf *c);

@@ -164,17 +164,22 @@ def test_prometheus_inputs(weir):
 
 
 @pytest.mark.slow
-def test_prometheus_tls(weir, tmp_path):
+def test_tls(weir, tmp_path):
+    """prometheus and monitor_agent have it, too."""
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=x", "-keyout",
                     tmp_path / "k", "-out", tmp_path / "c"], check=True, capture_output=True)
-    port = free_port()
+    port, agent_port = free_port(), free_port()
     tls = f"<transport tls>\n cert_path {tmp_path}/c\n private_key_path {tmp_path}/k\n</transport>"
     w = weir(SYSTEM + FORWARD.replace("</source>", tls + "\n</source>") + AWAY +
-             f"<source>\n @type prometheus\n @id prom\n port {port}\n {tls}\n</source>", dead_port=free_port())
+             f"<source>\n @type prometheus\n @id prom\n port {port}\n {tls}\n</source>\n"
+             f"<source>\n @type monitor_agent\n @id mon\n bind 127.0.0.1\n port {agent_port}\n {tls}\n</source>", dead_port=free_port())
     m = Metrics.parse(http.request("GET", f"https://127.0.0.1:{port}/metrics").text)
-    for plugin_id in ("in", "prom"):
+    for plugin_id in ("in", "prom", "mon"):
         assert 29 < m.sum("weir_certificate_days_left", plugin_id=plugin_id) <= 30
     assert w.metrics().sum("weir_build_info") == 1
+    assert http.request("GET", f"https://127.0.0.1:{agent_port}/api/plugins.json").json["plugins"]
+    with pytest.raises(OSError):
+        http.request("GET", f"http://127.0.0.1:{agent_port}/api/plugins.json")
 
 
 FILTER = """
