@@ -20,7 +20,7 @@ ifeq ($(ARCH),x86_64)
 HARDEN += -fcf-protection
 endif
 PKGS := libevent_core libevent_extra libevent_openssl libevent_pthreads openssl libcurl jansson \
-	libzstd libxxhash
+	libzstd libxxhash libmaxminddb
 CPPFLAGS := -D_GNU_SOURCE -Ilib -Iserver -DWEIR_VERSION='"$(VERSION)"' $(CPPFLAGS_EXTRA)
 CFLAGS_COMMON := -std=gnu11 -g -pthread -fno-strict-aliasing -ffile-prefix-map=$(CURDIR)=. $(WARN)
 LDFLAGS_COMMON := -pthread -pie -Wl,-z,relro,-z,now

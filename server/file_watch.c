@@ -22,7 +22,8 @@ struct file_watch {
 
 static bool names_a_file(const struct conf_pair *p)
 {
-	static const char *const parts[] = {"cert", "key_path", "client_key", "private_key", "ca_path", "ca_file"};
+	static const char *const parts[] = {
+		"cert", "key_path", "client_key", "private_key", "ca_path", "ca_file", "geoip2_database"};
 	if (strstr(p->name, "passphrase"))
 		return false;
 	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)

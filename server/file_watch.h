@@ -1,5 +1,5 @@
 /*
- * file_watch.h: the files that a configuration lives on beside its own: certificates and keys that it names, and what #{File.read(...)} took from others (passwords). They
+ * file_watch.h: the files that a configuration lives on beside its own: certificates, keys and databases that it names, and what #{File.read(...)} took from others (passwords). They
  * are looked at every two seconds: Kubernetes changes a mounted secret by turning a symbolic link, which no inotify watch on the file itself would see. Main thread.
  */
 #ifndef WEIR_FILE_WATCH_H

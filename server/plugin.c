@@ -7,7 +7,8 @@ extern const struct plugin in_monitor_agent, in_prometheus, in_prometheus_monito
 	in_prometheus_tail_monitor;
 extern const struct plugin filter_prometheus, out_prometheus;
 extern const struct plugin filter_concat, filter_grep, filter_parser;
-extern const struct plugin filter_dedot, filter_elasticsearch_genid, filter_flatten_hash, filter_record_modifier;
+extern const struct plugin filter_dedot, filter_elasticsearch_genid, filter_flatten_hash, filter_geoip,
+	filter_record_modifier;
 extern const struct plugin filter_record_transformer, filter_stdout;
 extern const struct plugin out_elasticsearch_data_stream, out_elasticsearch_dynamic, out_opensearch_data_stream;
 extern const struct plugin out_detect_exceptions, out_file, out_forward, out_http, out_label_router,
@@ -55,6 +56,7 @@ const struct plugin *const plugin_list[] = {
 	&filter_dedot,
 	&filter_elasticsearch_genid,
 	&filter_flatten_hash,
+	&filter_geoip,
 	&filter_grep,
 	&filter_parser,
 	&filter_prometheus,
@@ -141,8 +143,8 @@ static const struct {
 		"set fields with a record_transformer filter, and the tag with rewrite_tag_filter"},
 	{PLUGIN_OUTPUT, "flatten_hash", "use the filter of that name, and rewrite_tag_filter for the tag"},
 	{PLUGIN_FILTER, "throttle", "limit senders where they are (fluent-bit's throttle filter)"},
-	{PLUGIN_FILTER, "geoip ua_parser",
-		"let an ingest pipeline of the search server do it (its geoip and user_agent processors)"},
+	{PLUGIN_FILTER, "ua_parser", "let an ingest pipeline of the search server do it (its user_agent processor)"},
+	{PLUGIN_OUTPUT, "geoip", "use the filter of that name, and rewrite_tag_filter for the tag"},
 	{PLUGIN_FILTER, "parse_json_field", "use the parser filter with `reserve_data true` and a json <parse>"},
 	{PLUGIN_FILTER, "viaq_data_model",
 		"write the fields with record_transformer; index names may hold ${tag} and fields"},

@@ -177,6 +177,9 @@ static const struct row {
 		"stream_identity_key flush_interval timeout_label use_first_timestamp partial_key partial_value "
 		"use_partial_metadata use_partial_cri_logtag partial_cri_logtag_key partial_cri_stream_key "
 		"buffer_limit_size buffer_overflow_method"},
+	{FILTER, "geoip", "",
+		"geoip_lookup_keys geoip_lookup_key geoip2_database geoip_database backend_library "
+		"skip_adding_null_record"},
 	{FILTER, "dedot", "", "de_dot de_dot_separator de_dot_nested"},
 	{FILTER, "elasticsearch_genid", "",
 		"hash_id_key use_record_as_seed record_keys use_entire_record include_tag_in_seed "
