@@ -83,7 +83,8 @@ static bool run(struct dead_service *s, struct buf *in, struct buf *out)
 	else
 		ok = dead_request_run(&rq, dead_letters_buffer(s->dead), &outputs, out);
 	if (ok)
-		log_info(NULL, "weir deadletter", LOG_S("verb", rq.verb), LOG_B("result", buf_span(out)));
+		log_info(NULL, "weir deadletter", LOG_S("verb", rq.verb),
+			LOG_B("result", span_of(out->p, strcspn(buf_cstr(out), "\n"))));
 	dead_request_free(&rq);
 	return ok;
 }

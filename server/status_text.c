@@ -181,7 +181,8 @@ static void put_sources(struct screen *s, const json_t *list)
 static void put_trouble(struct screen *s, const json_t *output, enum style style)
 {
 	const json_t *retry = json_object_get(output, "retry");
-	line(s, style, "  %.0f failures for %s, next try in %s: %s", value(retry, "failures"),
+	double failures = value(retry, "failures");
+	line(s, style, "  %.0f failure%s for %s, next try in %s: %s", failures, failures > 1 ? "s" : "",
 		duration(json_object_get(retry, "since_s")).text, duration(json_object_get(retry, "next_try_s")).text,
 		text(retry, "reason"));
 }
