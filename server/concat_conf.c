@@ -141,7 +141,9 @@ static void check(void *conf, struct conf_report *report)
 	const struct concat_conf *c = conf;
 	bool lines = c->n_lines != CONF_NIL_INT, regexp = c->start.source || c->end.source;
 	int ways = lines + regexp + (c->partial_key != NULL) + c->use_partial_metadata + c->use_partial_cri_logtag;
-	if (!ways)
+	bool missing = conf_is_missing(c, "n_lines") && conf_is_missing(c, "multiline_start_regexp") &&
+		       conf_is_missing(c, "multiline_end_regexp") && conf_is_missing(c, "partial_key");
+	if (!ways && missing)
 		say(c, report,
 			"Either n_lines, multiline_start_regexp, multiline_end_regexp, partial_key, "
 			"use_partial_metadata "
@@ -150,9 +152,9 @@ static void check(void *conf, struct conf_report *report)
 		say(c, report,
 			"n_lines, multiline_start_regexp/multiline_end_regexp, partial_key, use_partial_metadata and "
 			"use_partial_cri_logtag are exclusive");
-	if (c->partial_key && !c->partial_value)
+	if (c->partial_key && !c->partial_value && conf_is_missing(c, "partial_value"))
 		say(c, report, "partial_value is required when partial_key is specified");
-	if (c->use_partial_cri_logtag && !c->partial_cri_logtag_key)
+	if (c->use_partial_cri_logtag && !c->partial_cri_logtag_key && conf_is_missing(c, "partial_cri_logtag_key"))
 		say(c, report, "partial_cri_logtag_key is required when use_partial_cri_logtag is true");
 }
 

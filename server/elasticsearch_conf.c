@@ -403,7 +403,7 @@ static bool is_data_stream(const struct elasticsearch_conf *c)
 
 static void check_stream(const struct elasticsearch_conf *c, struct conf_report *r)
 {
-	if (is_data_stream(c) && !c->data_stream_name)
+	if (is_data_stream(c) && !c->data_stream_name && conf_is_missing(c, "data_stream_name"))
 		conf_report_add(r, CONF_ERROR, c->common.pos, "'data_stream_name' parameter is required");
 	if (!is_data_stream(c) && c->data_stream_name)
 		conf_report_add(r, CONF_ERROR, conf_where(c, "data_stream_name"),

@@ -72,7 +72,10 @@ static const struct conf_param client_params[] = {
 static void check_client(void *conf, struct conf_report *r)
 {
 	const struct forward_client_conf *c = conf;
-	if (!!c->host + !!c->network + !!c->certificate_name != 1)
+	int named = !!c->host + !!c->network + !!c->certificate_name;
+	bool missing = conf_is_missing(c, "host") && conf_is_missing(c, "network") &&
+		       conf_is_missing(c, "certificate_name");
+	if (named > 1 || (!named && missing))
 		conf_report_add(r, CONF_ERROR, c->common.pos,
 			"<client> needs one of 'host', 'network' and 'certificate_name', and no more than one");
 	if (c->certificate_name && c->limits.connections != CONF_NIL_INT)
@@ -145,9 +148,9 @@ static void check_key(const struct forward_security_conf *c, struct conf_report 
 		const struct forward_client_conf *client = c->clients.v[i];
 		wanted |= client->shared_key || client->users.n;
 	}
-	if (wanted && !c->shared_key)
+	if (wanted && !c->shared_key && conf_is_missing(c, "shared_key"))
 		conf_report_add(r, CONF_ERROR, c->common.pos, "'shared_key' parameter is required in <security>");
-	if (wanted && !c->self_hostname)
+	if (wanted && !c->self_hostname && conf_is_missing(c, "self_hostname"))
 		conf_report_add(r, CONF_ERROR, c->common.pos, "'self_hostname' parameter is required in <security>");
 	if (!wanted)
 		conf_report_add(r, CONF_NOTE, c->common.pos,

@@ -233,8 +233,8 @@ static unsigned long rule_number(const struct conf_pair *p)
 	return strtoul(p->name + strlen("rewriterule"), NULL, 10);
 }
 
-/* rewriterule1, rewriterule2 ... by their numbers, wherever they stand. */
-static void add_old_rules(struct rewrite *w, struct output *o, struct builder *b)
+/* rewriterule1, rewriterule2 ... by their numbers, wherever they stand. False: there are none. */
+static bool add_old_rules(struct rewrite *w, struct output *o, struct builder *b)
 {
 	const struct conf_section *s = ((const struct conf_common *)o->conf)->section;
 	const struct conf_param *param = params;
@@ -248,7 +248,7 @@ static void add_old_rules(struct rewrite *w, struct output *o, struct builder *b
 				(!next || rule_number(p) < rule_number(next)))
 				next = p;
 		if (!next)
-			return;
+			return last != NULL;
 		conf_report_add(builder_report(b), CONF_WARNING, next->name_pos, "'%s' parameter is deprecated: %s",
 			next->name, param->instead);
 		add_old_rule(w, o, b, next->value, next->value_pos);
@@ -324,8 +324,7 @@ static void *create(struct output *o, struct builder *b)
 			.pattern_flags = flags_of(&r->pattern)};
 		add_rule(w, o, b, &options, r, r->common.pos);
 	}
-	add_old_rules(w, o, b);
-	if (!w->n && !c->rules.n)
+	if (!add_old_rules(w, o, b) && !c->rules.n)
 		conf_report_add(
 			builder_report(b), CONF_ERROR, c->common.pos, "missing rewriterules: there is no <rule>");
 	report_repeated(c, builder_report(b));

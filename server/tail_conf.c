@@ -228,15 +228,16 @@ static const struct conf_section *same_pos_file(const struct conf_section *self,
 static void check_pos_file(const struct tail_conf *c, struct conf_report *r)
 {
 	const struct conf_section *other;
-	if (!c->pos_file && c->follow_inodes) {
+	if (!c->pos_file && c->follow_inodes && conf_is_missing(c, "pos_file")) {
 		conf_report_add(r, CONF_ERROR, conf_where(c, "follow_inodes"),
 			"Can't follow inodes without pos_file configuration parameter");
-	} else if (!c->pos_file) {
+	} else if (!c->pos_file && conf_is_missing(c, "pos_file")) {
 		conf_report_add(r, CONF_WARNING, c->common.pos,
 			"'pos_file PATH' parameter is not set to a 'tail' source: it is highly recommended, for "
 			"without it "
 			"lines that are written while weir is down are lost");
-	} else if (c->common.section && (other = same_pos_file(c->common.section, c->pos_file)) != NULL) {
+	} else if (c->pos_file && c->common.section &&
+		   (other = same_pos_file(c->common.section, c->pos_file)) != NULL) {
 		const struct conf_pair *id = conf_section_get(other, "@id");
 		conf_report_add(r, CONF_ERROR, conf_where(c, "pos_file"),
 			"Other 'in_tail' plugin already use same pos_file path: plugin_id = %s, pos_file path = %s",

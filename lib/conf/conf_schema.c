@@ -477,4 +477,10 @@ void conf_check_file(
 	if (path && *path && access(path, R_OK) != 0)
 		conf_report_add(report, severity, conf_where(conf, param), "%s: cannot read '%s': %s", param, path,
 			strerror(errno));
+bool conf_is_missing(const void *conf, const char *param)
+{
+	const struct conf_pair *pair = find_pair(((const struct conf_common *)conf)->schema, conf, param);
+	return !pair || pair->kind == CONF_VALUE_NIL;
+}
+
 }

@@ -160,6 +160,8 @@ struct conf_pos conf_where(const void *conf, const char *param);
 bool conf_is_given(const struct conf_schema *schema, const void *conf, const char *param);
 
 /* For checks: a finding at the parameter if the file that it names cannot be read. `path` NULL or empty: none is named. */
+/* Whether it is to be said that the parameter, which has no value, is missing: of a wrong value something has been said already. */
+bool conf_is_missing(const void *conf, const char *param);
 void conf_check_file(
 	const void *conf, const char *param, const char *path, enum conf_severity severity, struct conf_report *report);
 
