@@ -355,12 +355,13 @@ static bool load_client_cert(SSL_CTX *ctx, const struct forward_out_conf *c, str
 		return true;
 	SSL_CTX_set_default_passwd_cb(ctx, give_passphrase);
 	SSL_CTX_set_default_passwd_cb_userdata(ctx, c->tls_client_key_pass);
-	if (SSL_CTX_use_certificate_chain_file(ctx, c->tls_client_cert) == 1 &&
-		SSL_CTX_use_PrivateKey_file(ctx, c->tls_client_key, SSL_FILETYPE_PEM) == 1 &&
+	bool cert = SSL_CTX_use_certificate_chain_file(ctx, c->tls_client_cert) == 1;
+	if (cert && SSL_CTX_use_PrivateKey_file(ctx, c->tls_client_key, SSL_FILETYPE_PEM) == 1 &&
 		SSL_CTX_check_private_key(ctx) == 1)
 		return true;
-	conf_report_add(r, CONF_ERROR, conf_where(c, "tls_client_cert_path"),
-		"the client certificate and its key cannot be used: %s", tls_error_text(text, sizeof text));
+	conf_report_add(r, CONF_ERROR, conf_where(c, cert ? "tls_client_private_key_path" : "tls_client_cert_path"),
+		"the %s %s cannot be used: %s", cert ? "client certificate's key" : "client certificate",
+		cert ? c->tls_client_key : c->tls_client_cert, tls_error_text(text, sizeof text));
 	return false;
 }
 

@@ -160,20 +160,30 @@ static void check_version(const struct transport_conf *c, const char *param, con
 			"'%s' is no TLS version for %s: TLSv1_1, TLSv1_2 or TLSv1_3", value, param);
 }
 
-static void check_tls(const struct transport_conf *c, struct conf_report *r)
+static void check_versions(const struct transport_conf *c, struct conf_report *r)
 {
+	int min, max;
 	check_version(c, "version", c->version, r);
 	check_version(c, "min_version", c->min_version, r);
 	check_version(c, "max_version", c->max_version, r);
-	if (!c->cert_path && !c->ca_cert_path && !c->insecure)
+	if (c->min_version && c->max_version && version_number(c->min_version, &min) &&
+		version_number(c->max_version, &max) && min > max)
+		conf_report_add(r, CONF_ERROR, conf_where(c, "min_version"), "min_version is newer than max_version");
+}
+
+static void check_tls(const struct transport_conf *c, struct conf_report *r)
+{
+	check_versions(c, r);
+	bool none = !c->cert_path && !c->ca_cert_path && !c->insecure;
+	if (none && conf_is_missing(c, "cert_path") && conf_is_missing(c, "ca_cert_path"))
 		conf_report_add(r, CONF_ERROR, c->common.pos,
 			"no valid cert options configured. specify either 'cert_path', 'ca_cert_path' or 'insecure'");
-	if (c->cert_path && !c->private_key_path)
+	if (c->cert_path && !c->private_key_path && conf_is_missing(c, "private_key_path"))
 		conf_report_add(r, CONF_ERROR, conf_where(c, "cert_path"), "private_key_path is needed with cert_path");
-	if (c->ca_cert_path && !c->ca_private_key_path)
+	if (c->ca_cert_path && !c->ca_private_key_path && conf_is_missing(c, "ca_private_key_path"))
 		conf_report_add(r, CONF_ERROR, conf_where(c, "ca_cert_path"),
 			"ca_private_key_path is needed with ca_cert_path");
-	if (c->client_cert_auth && !c->ca_path)
+	if (c->client_cert_auth && !c->ca_path && conf_is_missing(c, "ca_path"))
 		conf_report_add(r, CONF_ERROR, conf_where(c, "client_cert_auth"),
 			"client_cert_auth needs ca_path: the authorities whose clients are let in");
 	conf_check_file(c, "cert_path", c->cert_path, CONF_ERROR, r);
@@ -193,7 +203,11 @@ static void check(void *conf, struct conf_report *r)
 	else if (*protocol && strcmp(protocol, "tcp") != 0 && strcmp(protocol, "udp") != 0)
 		conf_report_add(r, CONF_ERROR, c->common.section ? c->common.section->arg_pos : c->common.pos,
 			"valid options are tcp,tls but got %s", protocol);
-	c->wrong = r->errors > errors;
+	/* Of values that are none it was told before. */
+	bool complete = c->cert_path	  ? c->private_key_path != NULL
+			: c->ca_cert_path ? c->ca_private_key_path != NULL
+					  : c->insecure;
+	c->wrong = r->errors > errors || !complete;
 }
 
 const struct conf_schema transport_conf_schema = {
@@ -373,16 +387,22 @@ static bool set_versions(SSL_CTX *ctx, const struct transport_conf *c)
 	return SSL_CTX_set_min_proto_version(ctx, min) == 1 && SSL_CTX_set_max_proto_version(ctx, max) == 1;
 }
 
-static bool set_up(SSL_CTX *ctx, const struct transport_conf *c, struct err *err)
+/* False: `param` is the parameter that is to blame. */
+static bool set_up(SSL_CTX *ctx, const struct transport_conf *c, const char **param, struct err *err)
 {
+	*param = "ensure_fips";
 	if (c->ensure_fips && !EVP_default_properties_is_fips_enabled(NULL))
 		return err_set(err, "ensure_fips is set, and OpenSSL does not run in FIPS mode");
+	*param = "version";
 	if (!set_versions(ctx, c))
 		return fail(err, "the TLS versions", "");
+	*param = "ciphers";
 	if (c->ciphers && SSL_CTX_set_cipher_list(ctx, c->ciphers) != 1)
 		return fail(err, "the cipher list", c->ciphers);
+	*param = c->cert_path ? "cert_path" : c->ca_cert_path ? "ca_cert_path" : "insecure";
 	if (!(c->cert_path ? use_files(ctx, c, err) : use_generated(ctx, c, err)))
 		return false;
+	*param = "ca_path";
 	if (c->ca_path) {
 		if (SSL_CTX_load_verify_file(ctx, c->ca_path) != 1)
 			return fail(err, "the authorities in", c->ca_path);
@@ -399,7 +419,7 @@ static bool set_up(SSL_CTX *ctx, const struct transport_conf *c, struct err *err
 	return true;
 }
 
-SSL_CTX *transport_tls_context(const struct transport_conf *c, struct err *err)
+static SSL_CTX *make_context(const struct transport_conf *c, const char **param, struct err *err)
 {
 	ERR_clear_error();
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
@@ -407,20 +427,27 @@ SSL_CTX *transport_tls_context(const struct transport_conf *c, struct err *err)
 		fail(err, "OpenSSL", "");
 		return NULL;
 	}
-	if (!set_up(ctx, c, err)) {
+	if (!set_up(ctx, c, param, err)) {
 		SSL_CTX_free(ctx);
 		return NULL;
 	}
 	return ctx;
 }
 
+SSL_CTX *transport_tls_context(const struct transport_conf *c, struct err *err)
+{
+	const char *param;
+	return make_context(c, &param, err);
+}
+
 SSL_CTX *transport_tls_make(const struct transport_conf *c, struct conf_report *report)
 {
+	const char *param = "";
 	struct err err;
 	if (!transport_is_tls(c) || c->wrong)
 		return NULL;
-	SSL_CTX *ctx = transport_tls_context(c, &err);
+	SSL_CTX *ctx = make_context(c, &param, &err);
 	if (!ctx)
-		conf_report_add(report, CONF_ERROR, c->common.pos, "%s", err.text);
+		conf_report_add(report, CONF_ERROR, conf_where(c, param), "%s", err.text);
 	return ctx;
 }
