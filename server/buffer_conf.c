@@ -1,6 +1,7 @@
 #include "buffer_conf.h"
 
 #include "base/mem.h"
+#include "record/zone.h"
 
 #include <ctype.h>
 #include <stddef.h>
@@ -132,6 +133,7 @@ static const struct conf_param params[] = {
 		.type = CONF_FLOAT,
 		.offset = AT(retry_base),
 		.value = "2",
+		.positive = true,
 		.help = "What each further wait is multiplied by."},
 	{.name = "retry_max_interval",
 		.type = CONF_TIME,
@@ -243,13 +245,42 @@ static const struct conf_param params[] = {
 	{.name = NULL},
 };
 
+bool buffer_conf_in_memory(const struct buffer_conf *c)
+{
+	return c->common.type && strcmp(c->common.type, "memory") == 0;
+}
+
+/* fluentd's limits of memory buffers, where the section does not say others. */
+static void limit_memory(struct buffer_conf *c)
+{
+	if (!conf_is_given(&buffer_conf_schema, c, "chunk_limit_size"))
+		c->chunk_limit_size = 8 << 20;
+	if (!conf_is_given(&buffer_conf_schema, c, "total_limit_size"))
+		c->total_limit_size = 512 << 20;
+	if (!conf_is_given(&buffer_conf_schema, c, "flush_at_shutdown"))
+		c->flush_at_shutdown = true;
+}
+
+static void check_part(const struct buffer_conf *c, const char *param, double value, struct conf_report *r)
+{
+	if (!(value > 0 && value <= 1))
+		conf_report_add(r, CONF_ERROR, conf_where(c, param), "'%s' must be more than 0, and 1 at most", param);
+}
+
 static void check(void *conf, struct conf_report *r)
 {
-	const struct buffer_conf *c = conf;
+	struct buffer_conf *c = conf;
+	if (buffer_conf_in_memory(c))
+		limit_memory(c);
+	check_part(c, "chunk_full_threshold", c->chunk_full_threshold, r);
+	check_part(c, "retry_secondary_threshold", c->retry_secondary_threshold, r);
 	const char *type = c->common.type;
 	if (type && strcmp(type, "file") != 0 && strcmp(type, "file_single") != 0 && strcmp(type, "memory") != 0)
 		conf_report_add(
 			r, CONF_ERROR, conf_where(c, "@type"), "Unknown buffer plugin '%s': file or memory", type);
+	struct err err;
+	if (c->timekey_zone && !zone_find(c->timekey_zone, &err))
+		conf_report_add(r, CONF_ERROR, conf_where(c, "timekey_zone"), "%s", err.text);
 	bool other = c->flush_mode == FLUSH_CONF_IMMEDIATE || c->flush_mode == FLUSH_CONF_LAZY;
 	if (other && conf_is_given(&buffer_conf_schema, c, "flush_interval"))
 		conf_report_add(r, CONF_WARNING, conf_where(c, "flush_interval"),

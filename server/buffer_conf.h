@@ -33,6 +33,8 @@ struct buffer_conf {
 };
 
 extern const struct conf_schema buffer_conf_schema;
+/* Whether @type says that chunks are kept in memory. */
+bool buffer_conf_in_memory(const struct buffer_conf *c);
 /* The section in an output that needs none: a note. A struct conf_common. */
 extern const struct conf_schema buffer_unused_schema;
 
@@ -50,6 +52,8 @@ void buffer_keys_free(struct buffer_keys *k);
  * mem_free after what was made from it.
  */
 struct conf_section *buffer_conf_from_flat(const struct conf_section *own, struct conf_report *r);
+/* Whether time_slice_format names slices of a day at most. */
+bool buffer_conf_is_slice(const char *format);
 /* Beside a <buffer> section they are not used: says so. */
 void buffer_conf_flat_unused(const struct conf_section *own, struct conf_report *r);
 

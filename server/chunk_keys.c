@@ -78,10 +78,8 @@ static void set_time(
 	k->timekey_s = ns < NS_PER_S ? 86400 : ns / NS_PER_S;
 	k->wait_ns = c->timekey_wait_ns;
 	k->zone = c->timekey_use_utc ? zone_utc() : c->timekey_zone ? zone_find(c->timekey_zone, &err) : zone_local();
-	if (!k->zone) {
-		conf_report_add(r, CONF_ERROR, conf_where(c, "timekey_zone"), "timekey_zone: %s", err.text);
+	if (!k->zone) /* it was told when the section was read */
 		k->zone = zone_utc();
-	}
 }
 
 struct chunk_keys *chunk_keys_new(

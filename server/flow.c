@@ -80,21 +80,6 @@ static enum buffer_overflow overflow_of(const struct buffer_conf *c)
 	}
 }
 
-/* fluentd's limits of memory buffers, where the section does not say others. */
-static void limit_memory(struct flow *f, const struct buffer_conf *c)
-{
-	f->in_memory = c->common.type && strcmp(c->common.type, "memory") == 0;
-	if (!f->in_memory)
-		return;
-	f->options.min_free_bytes = 0;
-	if (!conf_is_given(&buffer_conf_schema, c, "chunk_limit_size"))
-		f->options.chunk_limit_size = 8 << 20;
-	if (!conf_is_given(&buffer_conf_schema, c, "total_limit_size") && c->queue_limit_length == CONF_NIL_INT)
-		f->options.total_limit_size = 512 << 20;
-	if (!conf_is_given(&buffer_conf_schema, c, "flush_at_shutdown"))
-		f->flush_at_shutdown = true;
-}
-
 struct flow *flow_new(struct output *o, const struct buffer_conf *c, bool by_time, char *take_path)
 {
 	struct flow *f = mem_zalloc(sizeof *f);
@@ -109,7 +94,7 @@ struct flow *flow_new(struct output *o, const struct buffer_conf *c, bool by_tim
 		.total_limit_size = c->queue_limit_length == CONF_NIL_INT
 					    ? (uint64_t)c->total_limit_size
 					    : (uint64_t)c->chunk_limit_size * (uint64_t)c->queue_limit_length,
-		.min_free_bytes = (uint64_t)c->min_free_size,
+		.min_free_bytes = buffer_conf_in_memory(c) ? 0 : (uint64_t)c->min_free_size,
 		.pending_limit = 16 << 20,
 		.flush_mode = mode_of(c, by_time),
 		.flush_interval_ns = c->flush_interval_ns,
@@ -133,7 +118,7 @@ struct flow *flow_new(struct output *o, const struct buffer_conf *c, bool by_tim
 		.secondary_threshold = c->retry_secondary_threshold,
 	};
 	f->stop_fd = -1;
-	limit_memory(f, c);
+	f->in_memory = buffer_conf_in_memory(c);
 	return f;
 }
 
