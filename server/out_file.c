@@ -87,7 +87,7 @@ static const struct conf_param params[] = {
 static const struct conf_sub subs[] = {
 	{.schema = &buffer_conf_schema, .offset = AT(buffer)},
 	{.schema = &secondary_schema, .offset = AT(secondary)},
-	{.schema = &formatter_section_schema, .offset = AT(format)},
+	{.schema = &formatter_section_schema, .offset = AT(format), .type = "out_file"},
 	{.schema = &inject_values_schema, .offset = AT(inject)},
 	{.schema = NULL},
 };
@@ -145,7 +145,8 @@ static char *whole_path(const struct file_conf *c, int64_t timekey_s, struct con
 	const struct conf_pair *flat = conf_section_get(c->common.section, "time_slice_format");
 	const char *end = ends[c->compress], *number = c->append ? "" : "_**";
 	const char *suffix = c->add_path_suffix ? c->path_suffix : "";
-	const char *format = flat && !c->buffer.n ? flat->value : format_of(timekey_s);
+	bool named = flat && !c->buffer.n && buffer_conf_is_slice(flat->value);
+	const char *format = named ? flat->value : format_of(timekey_s);
 	const char *path = c->path ? c->path : "", *star = strchr(path, '*');
 	if (star && !timekey_s)
 		conf_report_add(r, CONF_ERROR, conf_where(c, "path"),

@@ -76,7 +76,7 @@ struct buffer_conf;
 struct chunk_keys;
 void builder_flow(struct builder *b, struct output *o, const struct buffer_conf *c);
 /* For an output that splits chunks: default_keys and default_timekey_ns as for chunk_keys_new. The keys are the pipeline's. */
-const struct chunk_keys *builder_split_flow(struct builder *b, struct output *o, const struct buffer_conf *c,
+const struct chunk_keys *builder_split_flow(struct builder *b, struct output *o, struct buffer_conf *c,
 	const char *default_keys, int64_t default_timekey_ns);
 /* The output whose <secondary> is being built; NULL if it is none. */
 const struct output *builder_primary(const struct builder *b);

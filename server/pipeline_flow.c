@@ -100,7 +100,7 @@ void builder_flow(struct builder *b, struct output *o, const struct buffer_conf 
 	make_flow(b, o, c, NULL);
 }
 
-const struct chunk_keys *builder_split_flow(struct builder *b, struct output *o, const struct buffer_conf *c,
+const struct chunk_keys *builder_split_flow(struct builder *b, struct output *o, struct buffer_conf *c,
 	const char *default_keys, int64_t default_timekey_ns)
 {
 	if (borrow_flow(b, o, c)) {
@@ -111,6 +111,8 @@ const struct chunk_keys *builder_split_flow(struct builder *b, struct output *o,
 		buffer_conf_flat_unused(((struct conf_common *)o->conf)->section, b->report);
 	else
 		c = o->own_buffer = flat_buffer(b, o);
+	if (c->timekey_ns == CONF_NIL_INT)
+		c->timekey_ns = default_timekey_ns;
 	struct chunk_keys *keys = chunk_keys_new(c, default_keys, default_timekey_ns, b->report);
 	list_add(&b->pipeline->keys, keys);
 	make_flow(b, o, c, keys);

@@ -242,6 +242,12 @@ static void take_nil(struct maker *m, const struct conf_param *p, const struct c
 		set_nil(p, field(m->conf, p));
 }
 
+/* What stands in the file. */
+static const char *name_of(const struct conf_pair *pair)
+{
+	return pair->written ? pair->written : pair->name;
+}
+
 /* Takes the text instead of the default that is in the field. */
 static void take_value(struct maker *m, const struct conf_param *p, const struct conf_pair *pair)
 {
@@ -273,17 +279,17 @@ static void take_value(struct maker *m, const struct conf_param *p, const struct
 	const char *why = NULL;
 	char text[120];
 	if (!set_text(p, pair->value, pair->value_len, m->rules->strict_value, &v, &why)) {
-		conf_report_add(m->report, CONF_ERROR, pair->value_pos, "%s: %s%s", pair->name,
+		conf_report_add(m->report, CONF_ERROR, pair->value_pos, "%s: %s%s", name_of(pair),
 			p->secret ? "this is not a possible value" : why,
 			pair->from_code && !pair->value_len ? "; is the variable set that it comes from?" : "");
 		return;
 	}
 	if (why)
-		conf_report_add(m->report, CONF_WARNING, pair->value_pos, "%s: %s", pair->name,
+		conf_report_add(m->report, CONF_WARNING, pair->value_pos, "%s: %s", name_of(pair),
 			p->secret ? "this is not taken as fluentd would take it" : why);
 	why = out_of_range(p, &v, text, sizeof text);
 	if (why) {
-		conf_report_add(m->report, CONF_ERROR, pair->value_pos, "'%s' %s", pair->name, why);
+		conf_report_add(m->report, CONF_ERROR, pair->value_pos, "'%s' %s", name_of(pair), why);
 		free_value(p, &v);
 		return;
 	}

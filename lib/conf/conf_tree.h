@@ -22,8 +22,9 @@ enum conf_value_kind {
 
 struct conf_pair {
 	const char *name;
-	const char *value; /* "" where there is none */
-	size_t value_len;  /* may hold 0 bytes ("\0") */
+	const char *written; /* what stands in the file, where it stands for another name; else NULL */
+	const char *value;   /* "" where there is none */
+	size_t value_len;    /* may hold 0 bytes ("\0") */
 	enum conf_value_kind kind;
 	bool from_code; /* #{} took something from the environment or a file */
 	bool broken;	/* a mistake in the value was reported: do not judge it again */
