@@ -158,7 +158,8 @@ static bool set_up(struct flusher *t)
 	       curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(c->read_timeout_ns / 1000000)) == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, verify) == CURLE_OK &&
 	       curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2 * verify) == CURLE_OK &&
-	       curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
+	       curl_easy_setopt(e, CURLOPT_SSLVERSION,
+		       c->tls13 ? (long)CURL_SSLVERSION_TLSv1_3 : (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
 	       (!c->tls_ca || curl_easy_setopt(e, CURLOPT_CAINFO, c->tls_ca) == CURLE_OK) &&
 	       (!c->tls_cert || curl_easy_setopt(e, CURLOPT_SSLCERT, c->tls_cert) == CURLE_OK) &&
 	       (!c->tls_key || curl_easy_setopt(e, CURLOPT_SSLKEY, c->tls_key) == CURLE_OK) &&

@@ -18,6 +18,7 @@ struct http_conf {
 	char *endpoint, *content_type, *proxy, *tls_ca, *tls_cert, *tls_key, *tls_key_pass, *tls_version, *tls_ciphers;
 	int method, compress, verify_mode;
 	bool json_array, reuse, error_unrecoverable;
+	bool tls13; /* from tls_version: nothing older is spoken */
 	struct conf_hash headers, header_placeholders;
 	struct conf_array retryable, allowed_hosts;
 	int64_t open_timeout_ns, read_timeout_ns;

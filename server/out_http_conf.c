@@ -5,6 +5,8 @@
 #include "chunk_text.h"
 #include "pipeline.h"
 
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -155,7 +157,7 @@ static const struct conf_param params[] = {
 		.value = "peer",
 		.choices = verify_modes,
 		.help = "peer, or none: anybody could be the server."},
-	TEXT("tls_version", tls_version, "Accepted: TLS 1.2 and 1.3 are spoken."),
+	TEXT("tls_version", tls_version, "The oldest TLS version: TLSv1_2 (the default) or TLSv1_3."),
 	TEXT("tls_ciphers", tls_ciphers, "OpenSSL's cipher list for TLS 1.2."),
 	BUFFER_FLAT_PARAMS,
 	TIME_AS_INTEGER_PARAM,
@@ -182,9 +184,45 @@ static const char *host_of(const char *url, size_t *n)
 	return p;
 }
 
+static bool ciphers_are_known(const char *list)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	bool known = ctx && SSL_CTX_set_cipher_list(ctx, list) == 1;
+	SSL_CTX_free(ctx);
+	ERR_clear_error();
+	return known;
+}
+
+static void check_tls(struct http_conf *c, struct conf_report *r)
+{
+	const char *version = c->tls_version ? c->tls_version : "TLSv1_2";
+	c->tls13 = strcmp(version, "TLSv1_3") == 0 || strcmp(version, "TLS1_3") == 0;
+	if (!c->tls13 && strcmp(version, "TLSv1_2") != 0 && strcmp(version, "TLS1_2") != 0)
+		conf_report_add(r, CONF_ERROR, conf_where(c, "tls_version"),
+			"'%s' is no TLS version: TLSv1_2 or TLSv1_3", version);
+	if (c->tls_ciphers && !ciphers_are_known(c->tls_ciphers))
+		conf_report_add(r, CONF_ERROR, conf_where(c, "tls_ciphers"), "no cipher of the list is known");
+	/* They may come later: a request without them fails, and is tried again. */
+	conf_check_file(c, "tls_ca_cert_path", c->tls_ca, CONF_WARNING, r);
+	conf_check_file(c, "tls_client_cert_path", c->tls_cert, CONF_WARNING, r);
+	conf_check_file(c, "tls_private_key_path", c->tls_key, CONF_WARNING, r);
+}
+
+static void check_codes(const struct http_conf *c, struct conf_report *r)
+{
+	for (size_t i = 0; i < c->retryable.n; i++) {
+		const char *code = c->retryable.v[i];
+		if (strlen(code) != 3 || strspn(code, "0123456789") != 3 || *code == '0')
+			conf_report_add(r, CONF_ERROR, conf_where(c, "retryable_response_codes"),
+				"retryable_response_codes: '%s' is no status of HTTP", code);
+	}
+}
+
 static void check(void *conf, struct conf_report *r)
 {
-	const struct http_conf *c = conf;
+	struct http_conf *c = conf;
+	check_tls(c, r);
+	check_codes(c, r);
 	size_t n = 0;
 	const char *host = c->endpoint ? host_of(c->endpoint, &n) : "";
 	if (c->endpoint && strncmp(c->endpoint, "http://", 7) != 0 && strncmp(c->endpoint, "https://", 8) != 0)
