@@ -415,7 +415,9 @@ static void check_stream(const struct elasticsearch_conf *c, struct conf_report 
 
 static void check(void *conf, struct conf_report *r)
 {
-	const struct elasticsearch_conf *c = conf;
+	struct elasticsearch_conf *c = conf;
+	if (is_data_stream(c) && !conf_is_given(c->common.schema, c, "use_legacy_template"))
+		c->use_legacy_template = false;
 	rollover_check(c, r);
 	if (c->user && *c->user && !c->password)
 		conf_report_add(
@@ -423,6 +425,8 @@ static void check(void *conf, struct conf_report *r)
 	if ((c->write_operation == BULK_UPDATE || c->write_operation == BULK_UPSERT) && !c->id_key)
 		conf_report_add(r, CONF_ERROR, conf_where(c, "write_operation"),
 			"write_operation update and upsert need id_key: which document is meant?");
+	if (c->cloud_auth && !strchr(c->cloud_auth, ':'))
+		conf_report_add(r, CONF_ERROR, conf_where(c, "cloud_auth"), "cloud_auth is user:password");
 	check_stream(c, r);
 	if (c->endpoint.n && (c->user || c->api_key || c->cloud_id))
 		conf_report_add(r, CONF_WARNING,

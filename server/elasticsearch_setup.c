@@ -24,7 +24,7 @@ struct maker {
 
 /* ---- policies --------------------------------------------------------------------------------------------------------- */
 
-static void add_policy(struct maker *m, const char *param, const char *name, const char *body)
+static void add_policy(struct maker *m, const char *param, const char *name, const char *body, bool overwrite)
 {
 	json_error_t error;
 	json_t *json = json_loads(body, JSON_REJECT_DUPLICATES, &error);
@@ -32,8 +32,7 @@ static void add_policy(struct maker *m, const char *param, const char *name, con
 		conf_report_add(m->r, CONF_ERROR, conf_where(m->c, param), "the policy %s is no JSON object: %s", name,
 			error.text);
 	else
-		elastic_setup_add_named(
-			m->setup, "lifecycle policy", "/_ilm/policy/", name, body, m->c->ilm_policy_overwrite);
+		elastic_setup_add_named(m->setup, "lifecycle policy", "/_ilm/policy/", name, body, overwrite);
 	json_decref(json);
 }
 
@@ -42,9 +41,11 @@ static void add_policies(struct maker *m)
 	const struct elasticsearch_conf *c = m->c;
 	for (size_t i = 0; i < c->ilm_policies.n; i++)
 		if (c->ilm_policies.v[i].value)
-			add_policy(m, "ilm_policies", c->ilm_policies.v[i].key, c->ilm_policies.v[i].value);
+			add_policy(m, "ilm_policies", c->ilm_policies.v[i].key, c->ilm_policies.v[i].value,
+				c->ilm_policy_overwrite);
 	if (!c->ilm_policies.n)
-		add_policy(m, "ilm_policy", c->ilm_policy_id, c->ilm_policy ? c->ilm_policy : default_policy);
+		add_policy(m, "ilm_policy", c->ilm_policy_id, c->ilm_policy ? c->ilm_policy : default_policy,
+			c->ilm_policy_overwrite);
 }
 
 /* ---- templates ------------------------------------------------------------------------------------------------------ */
@@ -222,13 +223,14 @@ static void add_data_stream(struct maker *m, bool lifecycle)
 	char *template = c->data_stream_template_name ? mem_strdup(c->data_stream_template_name)
 						      : mem_printf("%s_template", plain);
 	check_name(m, "data_stream_name", plain);
-	check_name(m, "data_stream_template_name", template);
-	if (lifecycle) {
+	if (c->data_stream_template_name)
+		check_name(m, "data_stream_template_name", template);
+	if (lifecycle && c->data_stream_ilm_name)
 		check_name(m, "data_stream_ilm_name", policy);
-		elastic_setup_add_named(m->setup, "lifecycle policy", "/_ilm/policy/", policy,
+	if (lifecycle)
+		add_policy(m, "data_stream_ilm_policy", policy,
 			c->data_stream_ilm_policy ? c->data_stream_ilm_policy : default_policy,
 			c->data_stream_ilm_policy_overwrite);
-	}
 	char *body = template_body(c, pattern, lifecycle ? policy : NULL);
 	elastic_setup_add_named(m->setup, "index template", "/_index_template/", template, body, false);
 	/* Streams whose names the events tell are made by the server, from the template, with their first event. */
