@@ -188,6 +188,9 @@ static void add_rule(struct rewrite *w, struct output *o, struct builder *b, str
 		pos = conf_where(written, part);
 	if (!rule.rule)
 		conf_report_add(builder_report(b), CONF_ERROR, pos, "%s", err.text);
+	else if (unknown && *unknown == '$')
+		conf_report_add(builder_report(b), CONF_WARNING, pos,
+			"'%s' is no placeholder: it stays as it is in the tag '%s'", unknown, options->tag);
 	else if (unknown)
 		conf_report_add(builder_report(b), CONF_WARNING, pos,
 			"unknown placeholder '%s' in the tag '%s': it stands for nothing", unknown, options->tag);

@@ -135,6 +135,10 @@ static bool compile_tag(struct rewrite_rule *r, const struct rewrite_rule_option
 					r->groups = (unsigned)number + 1;
 			}
 			text = p = end;
+		} else if (p[0] == '$' && p[1] == '{') {
+			mem_free(r->unknown);
+			r->unknown = mem_strndup(p, strcspn(p, "}") + (strchr(p, '}') != NULL));
+			p += 2;
 		} else {
 			p++;
 		}
