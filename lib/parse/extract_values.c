@@ -5,6 +5,7 @@
 #include "record/msgpack_put.h"
 #include "record/msgpack_scan.h"
 #include "record/ruby_text.h"
+#include "record/zone.h"
 
 #include <stddef.h>
 
@@ -83,6 +84,8 @@ static bool make(struct extract_values *e, const struct conf_section *s, const s
 	if (c->time_format && !c->time_key)
 		conf_report_add(report, CONF_WARNING, conf_where(c, "time_format"),
 			"'time_format' specified without 'time_key', will be ignored");
+	if (c->timezone && !c->time_key && !zone_find(c->timezone, &err))
+		conf_report_add(report, CONF_ERROR, conf_where(c, "timezone"), "%s", err.text);
 	if (c->tag_key)
 		e->tag_key = span_str(c->tag_key);
 	if (c->time_key) {

@@ -191,6 +191,9 @@ struct time_reader *parser_time_reader(const struct parser *p, enum time_type ty
 		.timezone = timezone,
 	};
 	struct time_reader *r = time_reader_new(&conf, &err);
+	bool zone_missing = !timezone && !format;
+	if (!r && zone_missing)
+		param = conf_is_given(p->type->schema, c, "utc") ? "utc" : "localtime";
 	if (!r)
 		conf_report_add(m->report, CONF_ERROR, conf_where(c, param), "%s", err.text);
 	return r;
