@@ -21,7 +21,7 @@ static const struct conf_param params[] = {
 };
 
 static const struct conf_sub subs[] = {
-	{.schema = &formatter_section_schema, .offset = offsetof(struct filter_stdout_conf, format)},
+	{.schema = &formatter_section_schema, .offset = offsetof(struct filter_stdout_conf, format), .type = "stdout"},
 	{.schema = &inject_values_schema, .offset = offsetof(struct filter_stdout_conf, inject)},
 	{.schema = NULL},
 };

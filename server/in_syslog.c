@@ -112,7 +112,7 @@ static const struct conf_param params[] = {
 };
 
 static const struct conf_sub subs[] = {
-	{.schema = &parser_section_schema, AT(parse)},
+	{.schema = &parser_section_schema, AT(parse), .type = "syslog"},
 	{.schema = &client_list_schema, AT(security)},
 	{.schema = &transport_conf_schema, AT(transport)},
 	{.schema = NULL},
@@ -329,6 +329,7 @@ static const struct conf_section *section_with_priority(struct in_syslog *s, con
 		.name = "with_priority",
 		.value = "true",
 		.value_len = 4,
+		.made_up = true,
 		.name_pos = says->pos,
 		.value_pos = says->pos,
 		.next = says->pairs,
@@ -401,7 +402,8 @@ static void *create(struct source *source, struct builder *b)
 	size_t errors = builder_report(b)->errors;
 	struct in_syslog *s = mem_zalloc(sizeof *s);
 	s->conf = c;
-	text_source_init(&s->source, source, section_with_priority(s, c->common.section), b, "syslog");
+	source->section = section_with_priority(s, c->common.section);
+	text_source_init(&s->source, source, source->section, b, "syslog");
 	s->source.tag = c->tag;
 	s->source.address_key = c->include_source_host ? c->source_host_key : c->source_address_key;
 	s->source.hostname_key = c->source_hostname_key;

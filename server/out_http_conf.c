@@ -170,7 +170,7 @@ static const struct conf_sub subs[] = {
 	{.schema = &auth_schema, .offset = AT(auth)},
 	{.schema = &buffer_conf_schema, .offset = AT(buffer)},
 	{.schema = &secondary_schema, .offset = AT(secondary)},
-	{.schema = &formatter_section_schema, .offset = AT(format)},
+	{.schema = &formatter_section_schema, .offset = AT(format), .type = "json"},
 	{.schema = &inject_values_schema, .offset = AT(inject)},
 	{.schema = NULL},
 };

@@ -4,6 +4,7 @@
 #include "buffer_conf.h"
 #include "flow.h"
 #include "format/formatter.h"
+#include "format/inject_values.h"
 #include "parse/parser.h"
 
 #include <string.h>
@@ -70,9 +71,108 @@ static const struct output *output_of(const struct list *outputs, const struct c
 	return NULL;
 }
 
+static const char *default_type(const struct conf_schema *schema, const struct conf_schema *text)
+{
+	const struct conf_sub *sub = schema->subs;
+	while (sub && sub->schema && sub->schema != text)
+		sub++;
+	return sub && sub->schema ? sub->type : NULL;
+}
+
+static bool takes(const struct conf_schema *schema, const struct conf_schema *text)
+{
+	const struct conf_sub *sub = schema->subs;
+	while (sub && sub->schema && sub->schema != text)
+		sub++;
+	return sub && sub->schema;
+}
+
+static bool has_section(const struct conf_section *s, const char *name)
+{
+	for (s = s->sections; s; s = s->next)
+		if (strcmp(s->name, name) == 0)
+			return true;
+	return false;
+}
+
+/* What the section asks for; what was wrong with it was told when the plugin was made. */
+static void show_parser(const struct conf_section *s, const char *type, struct buf *out, unsigned indent)
+{
+	struct conf_rules rules = {0};
+	struct conf_report ignored;
+	conf_report_init(&ignored);
+	struct parser *p = parser_make(s, type, &rules, &ignored);
+	if (p)
+		parser_show(p, out, indent);
+	parser_free(p);
+	conf_report_free(&ignored);
+}
+
+static void show_formatter(const struct conf_section *s, const char *type, struct buf *out, unsigned indent)
+{
+	struct conf_rules rules = {0};
+	struct conf_report ignored;
+	conf_report_init(&ignored);
+	struct formatter *f = type ? formatter_make(s, type, &rules, &ignored) : NULL;
+	if (f)
+		formatter_show(f, out, indent);
+	formatter_free(f);
+	conf_report_free(&ignored);
+}
+
+static void show_inject(const struct conf_section *s, struct buf *out, unsigned indent)
+{
+	struct conf_rules rules = {0};
+	struct conf_report ignored;
+	conf_report_init(&ignored);
+	struct inject_values *i = inject_values_make(s, 0, &rules, &ignored);
+	if (i)
+		inject_values_show(i, out, indent);
+	inject_values_free(i);
+	conf_report_free(&ignored);
+}
+
+static void put_section(const char *name, struct buf *inside, struct buf *out, unsigned indent)
+{
+	if (inside->n) {
+		put_indent(out, indent);
+		buf_printf(out, "<%s>\n", name);
+		buf_put_span(out, buf_span(inside));
+		put_indent(out, indent);
+		buf_printf(out, "</%s>\n", name);
+	}
+	buf_free(inside);
+}
+
+/* A plugin, and the sections that are not there: v0.12's flat parameters, and what a type is by default. */
+static void show_conf(const struct shower *w, const struct conf_schema *schema, const void *conf,
+	const struct conf_section *made_from, struct buf *out, unsigned indent)
+{
+	const struct conf_section *s = made_from ? made_from : ((const struct conf_common *)conf)->section;
+	struct buf inside;
+	conf_show_inside(schema, conf, out, indent, &w->other);
+	if (!s)
+		return;
+	if (takes(schema, &parser_section_schema) && !has_section(s, "parse")) {
+		buf_init(&inside, SIZE_MAX);
+		show_parser(s, default_type(schema, &parser_section_schema), &inside, indent + 1);
+		put_section("parse", &inside, out, indent);
+	}
+	if (takes(schema, &formatter_section_schema) && !has_section(s, "format")) {
+		buf_init(&inside, SIZE_MAX);
+		show_formatter(s, default_type(schema, &formatter_section_schema), &inside, indent + 1);
+		put_section("format", &inside, out, indent);
+	}
+	if (takes(schema, &inject_values_schema) && !has_section(s, "inject")) {
+		buf_init(&inside, SIZE_MAX);
+		show_inject(s, &inside, indent + 1);
+		put_section("inject", &inside, out, indent);
+	}
+}
+
 static void show_output(const struct shower *w, const struct output *o, struct buf *out, unsigned indent)
 {
-	conf_show_inside(o->plugin->schema, o->conf, out, indent, &w->other);
+	show_conf(w, o->plugin->schema, o->conf, NULL, out, indent);
 	if (!o->own_buffer)
 		return;
 	put_indent(out, indent);
@@ -82,29 +182,38 @@ static void show_output(const struct shower *w, const struct output *o, struct b
 	buf_put_str(out, "</buffer>\n");
 }
 
+static const struct source *source_of(const struct pipeline *p, const struct conf_section *s)
+{
+	for (size_t i = 0; i < p->sources.n; i++)
+		if (is_of(((const struct source *)p->sources.v[i])->conf, s))
+			return p->sources.v[i];
+	return NULL;
+}
+
+/* The table of the plugin that was made from a section; NULL if there is none. */
+static const struct conf_schema *schema_of(const struct pipeline *p, const struct conf_section *s)
+{
+	const struct source *source = source_of(p, s);
+	if (source)
+		return source->plugin->schema;
+	for (size_t i = 0; i < p->filters.n; i++)
+		if (is_of(((const struct filter *)p->filters.v[i])->conf, s))
+			return ((const struct filter *)p->filters.v[i])->plugin->schema;
+	const struct output *o = output_of(&p->outputs, s);
+	o = o ? o : output_of(&p->secondaries, s);
+	return o ? o->plugin->schema : NULL;
+}
+
 /* A <parse>, <pattern> or <format>: what it holds is its type's. */
 static void show_text_type(const struct shower *w, const struct conf_section *s, struct buf *out, unsigned indent)
 {
-	const struct conf_pair *type = conf_section_get(s, "@type");
-	const struct conf_schema *schema = NULL;
-	struct conf_rules rules = {0};
-	struct conf_report ignored;
-	if (!type)
-		type = conf_section_get(s, strcmp(s->name, "pattern") == 0 ? "format" : "type");
-	if (type)
-		schema = strcmp(s->name, "format") == 0 ? formatter_type_schema(type->value)
-							: parser_type_schema(type->value);
-	if (!schema)
-		return;
-	conf_report_init(&ignored); /* it was told when the plugin was made */
-	void *conf = conf_make(schema, s, &rules, &ignored);
-	if (strcmp(type->name, "format") == 0) {
-		put_indent(out, indent);
-		buf_printf(out, "@type %s\n", type->value);
-	}
-	conf_show_inside(schema, conf, out, indent, NULL);
-	conf_free(schema, conf);
-	conf_report_free(&ignored);
+	const struct conf_schema *plugin = s->parent ? schema_of(w->pipeline, s->parent) : NULL;
+	const struct source *source = s->parent ? source_of(w->pipeline, s->parent) : NULL;
+	if (strcmp(s->name, "format") == 0)
+		show_formatter(s, plugin ? default_type(plugin, &formatter_section_schema) : NULL, out, indent);
+	else
+		show_parser(source && source->section ? source->section : s,
+			plugin ? default_type(plugin, &parser_section_schema) : NULL, out, indent);
 	for (const struct conf_section *p = s->sections; p; p = p->next) {
 		put_indent(out, indent);
 		buf_printf(out, "<%s>\n", p->name);
@@ -132,14 +241,14 @@ static const char *show_plugin(const struct shower *w, const struct conf_section
 	for (size_t i = 0; i < p->sources.n; i++) {
 		const struct source *source = p->sources.v[i];
 		if (is_of(source->conf, s)) {
-			conf_show_inside(source->plugin->schema, source->conf, out, indent, &w->other);
+			show_conf(w, source->plugin->schema, source->conf, source->section, out, indent);
 			return source->id;
 		}
 	}
 	for (size_t i = 0; i < p->filters.n; i++) {
 		const struct filter *f = p->filters.v[i];
 		if (is_of(f->conf, s)) {
-			conf_show_inside(f->plugin->schema, f->conf, out, indent, &w->other);
+			show_conf(w, f->plugin->schema, f->conf, NULL, out, indent);
 			return f->id;
 		}
 	}

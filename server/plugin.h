@@ -45,12 +45,13 @@ const char *plugin_kind_name(enum plugin_kind kind);
 struct source {
 	const struct plugin *plugin;
 	char *id;
-	void *conf;			   /* made from plugin->schema */
-	void *self;			   /* the plugin's own */
-	const struct pipeline *home;	   /* that it was made with: its configuration lasts as long */
-	bool started;			   /* and not ended */
-	const struct router *router;	   /* of its @label, or the top level */
-	const struct router *error_router; /* <label @ERROR>; NULL = none */
+	void *conf;			    /* made from plugin->schema */
+	void *self;			    /* the plugin's own */
+	const struct conf_section *section; /* that its parser was made from, where it is not the file's; else NULL */
+	const struct pipeline *home;	    /* that it was made with: its configuration lasts as long */
+	bool started;			    /* and not ended */
+	const struct router *router;	    /* of its @label, or the top level */
+	const struct router *error_router;  /* <label @ERROR>; NULL = none */
 	struct {
 		struct counter *messages, *events, *bytes; /* received whole */
 		struct counter *stored;	   /* events durable in a buffer, for each buffer they went to */

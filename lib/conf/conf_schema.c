@@ -477,16 +477,16 @@ bool conf_is_given(const struct conf_schema *schema, const void *conf, const cha
 	return find_pair(schema, conf, param) != NULL;
 }
 
-void conf_check_file(
-	const void *conf, const char *param, const char *path, enum conf_severity severity, struct conf_report *report)
-{
-	if (path && *path && access(path, R_OK) != 0)
-		conf_report_add(report, severity, conf_where(conf, param), "%s: cannot read '%s': %s", param, path,
-			strerror(errno));
 bool conf_is_missing(const void *conf, const char *param)
 {
 	const struct conf_pair *pair = find_pair(((const struct conf_common *)conf)->schema, conf, param);
 	return !pair || pair->kind == CONF_VALUE_NIL;
 }
 
+void conf_check_file(
+	const void *conf, const char *param, const char *path, enum conf_severity severity, struct conf_report *report)
+{
+	if (path && *path && access(path, R_OK) != 0)
+		conf_report_add(report, severity, conf_where(conf, param), "%s: cannot read '%s': %s", param, path,
+			strerror(errno));
 }

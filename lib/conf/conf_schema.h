@@ -93,9 +93,10 @@ struct conf_param {
 struct conf_schema;
 struct conf_sub {
 	const struct conf_schema *schema;
-	size_t offset; /* of a struct conf_list in the parent's struct */
-	bool required; /* at least one */
-	bool multi;    /* more than one may be there */
+	size_t offset;	  /* of a struct conf_list in the parent's struct */
+	bool required;	  /* at least one */
+	bool multi;	  /* more than one may be there */
+	const char *type; /* of a <parse> or <format>: its @type where nothing says one; NULL: there is none */
 };
 
 struct conf_list {
@@ -124,7 +125,8 @@ struct conf_schema {
 	const struct conf_sub *subs;	 /* ends with a NULL schema; NULL = none */
 	bool free_keys;			 /* any key is allowed and kept in the section (<record>, <labels>) */
 	bool more_keys; /* keys that no parameter has are allowed too: the plugin reads them from the section, and tells of them */
-	bool free_sections; /* any sub-section is allowed: somebody else makes (and shows) it (<store>, <route>) */
+	bool shown_by_other; /* what is in it is for conf_show_other to show */
+	bool free_sections;  /* any sub-section is allowed: somebody else makes (and shows) it (<store>, <route>) */
 	const char *help;
 	/* Checks what no table can say; adds findings. May be NULL. */
 	void (*check)(void *conf, struct conf_report *report);
@@ -158,10 +160,10 @@ bool conf_is_more(const struct conf_schema *schema, const char *name);
 struct conf_pos conf_where(const void *conf, const char *param);
 /* Whether the parameter (or one of its old names) was given in the file. */
 bool conf_is_given(const struct conf_schema *schema, const void *conf, const char *param);
-
-/* For checks: a finding at the parameter if the file that it names cannot be read. `path` NULL or empty: none is named. */
 /* Whether it is to be said that the parameter, which has no value, is missing: of a wrong value something has been said already. */
 bool conf_is_missing(const void *conf, const char *param);
+
+/* For checks: a finding at the parameter if the file that it names cannot be read. `path` NULL or empty: none is named. */
 void conf_check_file(
 	const void *conf, const char *param, const char *path, enum conf_severity severity, struct conf_report *report);
 
@@ -174,6 +176,10 @@ struct conf_show_other {
 	void (*show)(const struct conf_show_other *other, const struct conf_section *section, struct buf *out,
 		unsigned indent);
 };
+/* `@type NAME` and where it stands, perhaps under another name; pair NULL: it is a default. */
+void conf_show_type(const char *type, const struct conf_pair *pair, struct buf *out, unsigned indent);
+/* The parameters of the table, and nothing else. */
+void conf_show_params(const struct conf_schema *schema, const void *conf, struct buf *out, unsigned indent);
 void conf_show_inside(const struct conf_schema *schema, const void *conf, struct buf *out, unsigned indent,
 	const struct conf_show_other *other);
 /*

@@ -254,7 +254,7 @@ static void put_origin(struct buf *out, size_t start, const struct conf_pair *pa
 	buf_put_byte(out, ' ');
 	while (out->n - start < COMMENT_COLUMN && buf_put_byte(out, ' '))
 		;
-	if (!pair) {
+	if (!pair || pair->made_up) {
 		buf_put_str(out, "# default\n");
 		return;
 	}
@@ -322,6 +322,21 @@ static void show_common(
 	put_origin(out, start, pair ? pair : conf_section_get(c->section, name + 1));
 }
 
+void conf_show_type(const char *type, const struct conf_pair *pair, struct buf *out, unsigned indent)
+{
+	size_t start = out->n;
+	put_indent(out, indent);
+	buf_put_str(out, "@type ");
+	put_string(type, out);
+	put_origin(out, start, pair);
+}
+
+void conf_show_params(const struct conf_schema *schema, const void *conf, struct buf *out, unsigned indent)
+{
+	for (const struct conf_param *p = schema->params; p && p->name; p++)
+		show_param(p, conf, out, indent);
+}
+
 /* Keys that no table knows. */
 static void show_free_keys(
 	const struct conf_schema *schema, const struct conf_section *s, struct buf *out, unsigned indent)
@@ -355,11 +370,11 @@ void conf_show_inside(const struct conf_schema *schema, const void *conf, struct
 	show_common("@id", c->id, c, out, indent);
 	show_common("@label", c->label, c, out, indent);
 	show_common("@log_level", c->log_level, c, out, indent);
-	for (const struct conf_param *p = schema->params; p && p->name; p++)
-		show_param(p, conf, out, indent);
-	if (schema->free_sections && other && c->section)
+	conf_show_params(schema, conf, out, indent);
+	bool by_other = schema->free_sections || schema->shown_by_other;
+	if (by_other && other && c->section)
 		other->show(other, c->section, out, indent);
-	else if ((schema->free_keys || schema->more_keys) && !schema->free_sections && c->section)
+	else if ((schema->free_keys || schema->more_keys) && !by_other && c->section)
 		show_free_keys(schema, c->section, out, indent);
 	for (const struct conf_sub *sub = schema->subs; sub && sub->schema; sub++) {
 		const struct conf_list *list = (const struct conf_list *)(const void *)((const char *)conf +

@@ -27,6 +27,7 @@ struct conf_pair {
 	size_t value_len;    /* may hold 0 bytes ("\0") */
 	enum conf_value_kind kind;
 	bool from_code; /* #{} took something from the environment or a file */
+	bool made_up;	/* it stands for a default, and in no file */
 	bool broken;	/* a mistake in the value was reported: do not judge it again */
 	struct conf_pos name_pos, value_pos;
 	struct conf_pair *next;

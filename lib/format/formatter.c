@@ -127,11 +127,20 @@ struct formatter *formatter_make(const struct conf_section *section, const char 
 	const struct conf_pair *type = s ? conf_section_get(s, own ? "@type" : "format") : NULL;
 	if (!type && own)
 		type = conf_section_get(s, "type");
-	return formatter_make_type(s, type ? type->value : default_type,
+	struct formatter *f = formatter_make_type(s, type ? type->value : default_type,
 		type ? type->value_pos
 		: s  ? s->pos
 		     : (struct conf_pos){0},
 		own, rules, report);
+	if (f)
+		f->type_pair = type;
+	return f;
+}
+
+void formatter_show(const struct formatter *f, struct buf *out, unsigned indent)
+{
+	conf_show_type(f->type->name, f->type_pair, out, indent);
+	conf_show_params(f->type->schema, f->conf, out, indent);
 }
 
 void formatter_free(struct formatter *f)

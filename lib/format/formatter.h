@@ -20,6 +20,9 @@ struct formatter *formatter_make(const struct conf_section *section, const char 
 	const struct conf_rules *rules, struct conf_report *report);
 void formatter_free(struct formatter *f); /* NULL is allowed */
 
+/* The formatter as text, the inside of a <format>: its type, its parameters, where each comes from. */
+void formatter_show(const struct formatter *f, struct buf *out, unsigned indent);
+
 /* For tables of plugins: a <format> section (any keys: formatter_make reads them). The field is a struct conf_list that nobody needs to look at. */
 extern const struct conf_schema formatter_section_schema;
 

@@ -34,6 +34,7 @@ struct formatter_type {
 
 struct formatter {
 	const struct formatter_type *type;
+	const struct conf_pair *type_pair; /* what says it; NULL: a default */
 	struct formatter_conf *conf;
 	struct conf_pair *own_pairs; /* of a section that was made from flat parameters */
 	struct conf_section *own_section;

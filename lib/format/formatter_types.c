@@ -174,6 +174,7 @@ const struct conf_schema formatter_section_schema = {
 	.title = "formatter",
 	.size = sizeof(struct conf_common),
 	.free_keys = true,
+	.shown_by_other = true,
 	.help = "How events are written: `@type` and the parameters of that formatter.",
 };
 

@@ -89,11 +89,15 @@ static struct conf_pair *find_pair(struct inject_values *i, size_t n, const char
 	return NULL;
 }
 
-static void set_default(struct inject_values *i, size_t *n, const char *name, const char *value, struct conf_pos pos)
+static void set_default(
+	struct inject_values *i, size_t *n, const char *name, const char *value, const struct conf_pair *asks)
 {
 	if (!find_pair(i, *n, name))
-		i->pairs[(*n)++] = (struct conf_pair){
-			.name = name, .value = value, .value_len = strlen(value), .name_pos = pos, .value_pos = pos};
+		i->pairs[(*n)++] = (struct conf_pair){.name = name,
+			.value = value,
+			.value_len = strlen(value),
+			.name_pos = asks->name_pos,
+			.value_pos = asks->value_pos};
 }
 
 /* NULL: there are none. */
@@ -107,14 +111,15 @@ static const struct conf_section *flat_section(struct inject_values *i, const st
 			i->pairs[n++] = *p;
 	}
 	if (is_true(s, "include_time_key")) {
-		set_default(i, &n, "time_key", "time", s->pos);
-		set_default(i, &n, "time_type", is_true(s, "time_as_epoch") ? "unixtime" : "string", s->pos);
+		set_default(i, &n, "time_key", "time", conf_section_get(s, "include_time_key"));
+		set_default(i, &n, "time_type", is_true(s, "time_as_epoch") ? "unixtime" : "string",
+			conf_section_get(s, "include_time_key"));
 	} else if (is_true(s, "time_as_epoch")) {
-		set_default(i, &n, "time_key", "time", s->pos);
-		set_default(i, &n, "time_type", "unixtime", s->pos);
+		set_default(i, &n, "time_key", "time", conf_section_get(s, "time_as_epoch"));
+		set_default(i, &n, "time_type", "unixtime", conf_section_get(s, "time_as_epoch"));
 	}
 	if (is_true(s, "include_tag_key"))
-		set_default(i, &n, "tag_key", "tag", s->pos);
+		set_default(i, &n, "tag_key", "tag", conf_section_get(s, "include_tag_key"));
 	for (size_t k = 0; k < n; k++)
 		i->pairs[k].next = k + 1 < n ? &i->pairs[k + 1] : NULL;
 	i->section = (struct conf_section){
@@ -171,6 +176,11 @@ struct inject_values *inject_values_make(const struct conf_section *section, uns
 				return i;
 	inject_values_free(i);
 	return NULL;
+}
+
+void inject_values_show(const struct inject_values *i, struct buf *out, unsigned indent)
+{
+	conf_show_params(&inject_values_schema, i->conf, out, indent);
 }
 
 void inject_values_free(struct inject_values *i)

@@ -18,6 +18,8 @@ struct inject_values;
  */
 struct inject_values *inject_values_make(const struct conf_section *section, unsigned worker_id,
 	const struct conf_rules *rules, struct conf_report *report);
+/* What was asked for as text, the inside of an <inject>. */
+void inject_values_show(const struct inject_values *i, struct buf *out, unsigned indent);
 void inject_values_free(struct inject_values *i); /* NULL is allowed */
 
 /* Appends the record (a msgpack map) with the values in it; a field that is there already gets the new value. False: `out` has failed, or it is no map. */

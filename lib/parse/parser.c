@@ -279,11 +279,19 @@ struct parser *parser_make(const struct conf_section *section, const char *defau
 	}
 	struct parser *p = mem_zalloc(sizeof *p);
 	p->type = type;
+	p->type_name = name;
+	p->type_pair = pair;
 	bool flat = !own || (pair && strcmp(pair->name, "format") == 0) || strcmp(s->name, "pattern") == 0;
 	if (make(p, flat ? flat_section(p, s, pair, own) : s, rules, report))
 		return p;
 	parser_free(p);
 	return NULL;
+}
+
+void parser_show(const struct parser *p, struct buf *out, unsigned indent)
+{
+	conf_show_type(p->type_name, p->type_pair, out, indent);
+	conf_show_params(p->type->schema, p->conf, out, indent);
 }
 
 void parser_free(struct parser *p)

@@ -76,6 +76,9 @@ const char *parser_type_name(const struct parser *p);
 const struct conf_schema *parser_type_schema(const char *type);
 const char *parser_type_at(size_t i);
 
+/* The parser as text, the inside of a <parse>: its type, its parameters, where each comes from. */
+void parser_show(const struct parser *p, struct buf *out, unsigned indent);
+
 /* Appends `text` with each maximal ill-formed part replaced (Ruby's String#scrub). */
 bool parser_scrub(struct buf *out, struct span text, const char *replacement);
 

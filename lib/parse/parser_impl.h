@@ -40,6 +40,8 @@ struct parser_type {
 
 struct parser {
 	const struct parser_type *type;
+	const char *type_name;
+	const struct conf_pair *type_pair; /* what says it; NULL: a default */
 	struct parser_conf *conf;
 	struct conf_pair *own_pairs;	  /* of a section that was made from flat parameters */
 	struct conf_section *own_section; /* NULL = the tree's is used */
