@@ -144,7 +144,9 @@ static const struct conf_sub discovery_subs[] = {
 
 static void check_srv(const struct forward_discovery_conf *d, struct conf_report *r)
 {
-	if (d->kind == DISCOVERY_SRV && (!d->service || !d->hostname))
+	bool missing = (!d->service && conf_is_missing(d, "service")) ||
+		       (!d->hostname && conf_is_missing(d, "hostname"));
+	if (d->kind == DISCOVERY_SRV && missing)
 		conf_report_add(r, CONF_ERROR, d->common.pos,
 			"'service' and 'hostname' parameters are required in <service_discovery> of @type srv");
 }
