@@ -120,8 +120,11 @@ static void start_flow(struct server *s, struct flow *f)
 			LOG_S("error", err.text));
 }
 
-/* A buffer that nothing leads to any more is still delivered from, until weir ends. */
-static void retire_flows(const struct pipeline *old)
+/*
+ * A buffer that nothing leads to any more is still delivered from, until weir ends or a configuration has it again: also one that had been left over by a
+ * configuration before the `latest`.
+ */
+static void retire_flows(const struct pipeline *old, bool latest)
 {
 	struct output *const *v;
 	size_t n = pipeline_outputs(old, &v);
@@ -131,7 +134,7 @@ static void retire_flows(const struct pipeline *old)
 			continue;
 		if (flow_is_disowned(f))
 			flow_retire(f);
-		else
+		else if (latest)
 			log_warn(v[i]->id,
 				"the new configuration does not have this output: what is in its buffer is still "
 				"delivered as before",
@@ -217,7 +220,8 @@ static void swap_in(struct server *s, struct loaded *fresh, bool held_is_new)
 	log_set_plugin_levels(NULL, 0);
 	if (!server_apply_system(s, &err))
 		log_error(NULL, "after the reload the log goes on where it was", LOG_S("error", err.text));
-	retire_flows(g->conf.pipeline);
+	for (const struct generation *old = g; old; old = old->next)
+		retire_flows(old->conf.pipeline, old == g);
 	each_new_flow(&s->conf, start_flow, s);
 }
 

@@ -9,6 +9,7 @@ import ssl
 
 import pytest
 
+from fake_es import FakeES
 from harness.forward import Connection, send_events
 from harness.ports import free_port
 from harness.waiting import wait_until
@@ -151,6 +152,20 @@ def test_output_is_gone(weir, fake_es, prefix):
     send_events(w.port, "a", [{"n": "null"}])
     fake_es.open_listener()
     wait_until(lambda: len(fake_es.documents()) == 10, 30, w.log_tail)
+
+
+def test_output_comes_back(weir, fake_es, prefix):
+    """An output that was gone for a while and goes elsewhere now: what it sent to before gets nothing any more."""
+    with FakeES() as other:
+        w = weir(ELASTICSEARCH, es_url=fake_es.url, prefix=prefix)
+        reload(w, SYSTEM + "<source>\n @type forward\n @id in\n bind 127.0.0.1\n port {{forward_port}}\n</source>\n<match **>\n @type null\n</match>\n")
+        reload(w, ELASTICSEARCH.replace("{{es_url}}", other.url))
+        for i in range(20):
+            send_events(w.port, "a", [{"n": i}])
+            wait_until(lambda: len(fake_es.documents()) + len(other.documents()) == i + 1, 20, w.log_tail)
+        assert (len(fake_es.documents()), len(other.documents())) == (0, 20)
+        assert not other.violations
+        w.stop()
 
 
 def test_certificate(weir, fake_es, prefix, pki, tmp_path):  # noqa: F811
