@@ -9,6 +9,9 @@
 
 /* Items say where they are with 32 bits. */
 #define BODY_MAX ((size_t)1 << 30)
+/* Whoever is told of rejected events keeps them until the request is over, with their reasons: after so many bytes it has to be. */
+#define REJECTED_MAX  ((size_t)8 << 20)
+#define REJECTED_COST 512
 
 /* ---- life -------------------------------------------------------------------------------------------- */
 
@@ -168,6 +171,7 @@ void bulk_body_clear(struct bulk_body *b)
 	buf_clear(&b->body);
 	b->limit = b->o.body_limit;
 	b->count = 0;
+	b->rejected = 0;
 	b->head_stale = true;
 }
 
@@ -361,8 +365,10 @@ static enum entry add_any_entry(
 	}
 	if (!why)
 		return ENTRY_ITEM;
+	const struct span entry = span_of(p, *used ? *used : (size_t)(end - p));
+	b->rejected += entry.n + REJECTED_COST;
 	if (b->reject)
-		b->reject(b->reject_arg, s->frame, s->index, span_of(p, *used ? *used : (size_t)(end - p)), why);
+		b->reject(b->reject_arg, s->frame, s->index, entry, why);
 	return ENTRY_REJECTED;
 }
 
@@ -393,7 +399,8 @@ static void reject_rest(struct bulk_body *b, const struct frame_view *f, uint32_
 
 static bool is_full(const struct bulk_body *b)
 {
-	return b->count && (b->body.n >= b->limit || (b->o.max_items && b->count >= b->o.max_items));
+	return b->rejected >= REJECTED_MAX ||
+	       (b->count && (b->body.n >= b->limit || (b->o.max_items && b->count >= b->o.max_items)));
 }
 
 /* The lines from `start` on are an item. False: there is no room for it, and they are gone. */

@@ -27,7 +27,8 @@ struct bulk_position {
 struct bulk_body {
 	struct bulk_options o;
 	struct buf body;
-	size_t limit; /* bytes of the present body */
+	size_t limit;	 /* bytes of the present body */
+	size_t rejected; /* what its rejected events cost whoever was told of them */
 	struct bulk_item *items;
 	size_t count, cap;
 	struct bulk_index index;

@@ -1061,6 +1061,45 @@ static void test_large_records(void **state)
 	setup_free(&s);
 }
 
+static void count_reject(void *arg, const struct frame_view *f, uint32_t index, struct span entry, const char *reason)
+{
+	uint32_t *n = arg;
+	(void)f;
+	(void)entry;
+	(void)reason;
+	assert_int_equal(index, (*n)++);
+}
+
+/* A frame of which no event can be a document is told of in parts, too. */
+static void test_many_rejected(void **state)
+{
+	(void)state;
+	enum { EVENTS = 100000, AT_ONCE = 20000 };
+	struct made f;
+	struct setup s = plain("i");
+	uint32_t told = 0, next = 0, before;
+	s.o.id_key = path(&s, "id");
+	s.o.drop_missing_id = true;
+	frame_begin(&f, "t");
+	for (int i = 0; i < EVENTS; i++)
+		frame_json(&f, 1, 0, "{}");
+	struct bulk_body *b = bulk_body_new(&s.o);
+	bulk_body_on_reject(b, count_reject, &told);
+	frame_end(&f);
+	do {
+		before = next;
+		bulk_body_clear(b);
+		bool full = bulk_body_add(b, &f.view, next, UINT32_MAX, &next) == BULK_FULL;
+		assert_int_equal(full, next < EVENTS);
+		assert_int_equal(bulk_body_count(b), 0);
+		assert_int_equal(told, next);
+		assert_true(next > before && next - before < AT_ONCE);
+	} while (next < EVENTS);
+	bulk_body_free(b);
+	frame_free_all(&f);
+	setup_free(&s);
+}
+
 /* Single events out of many frames, in any order, as partial retries ask for them. */
 static void test_random_access(void **state)
 {
@@ -1253,6 +1292,7 @@ int main(void)
 		cmocka_unit_test(test_limits_and_resumption),
 		cmocka_unit_test(test_many_items),
 		cmocka_unit_test(test_large_records),
+		cmocka_unit_test(test_many_rejected),
 		cmocka_unit_test(test_random_access),
 		cmocka_unit_test(test_told_of_indices),
 		cmocka_unit_test(test_random_records),
