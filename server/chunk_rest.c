@@ -14,6 +14,9 @@ struct chunk_rest {
 	struct chunk_progress from; /* as it was loaded */
 	size_t pending_at;
 	bool behind_pending;
+	struct frame_view frame; /* that pending events were cut from last, whole; entries.p NULL = none */
+	const uint8_t *frame_p;	 /* where event number frame_index of it begins */
+	uint32_t frame_index;
 	uint64_t at_offset; /* of the frame that was returned last */
 	uint32_t at_index;
 	uint64_t returned; /* events */
@@ -49,13 +52,13 @@ void chunk_rest_close(struct chunk_rest *r)
 	mem_free(r);
 }
 
-/* Leaves the events [first, last) in the view. */
-static void cut(struct frame_view *v, uint32_t first, uint32_t last)
+/* Leaves the events [first, last) in the view. Event number *index, no later one than `first`, begins at *at; both move to `last`. */
+static void cut_from(struct frame_view *v, uint32_t first, uint32_t last, const uint8_t **at, uint32_t *index)
 {
 	struct event e;
 	size_t used;
-	const uint8_t *p = v->entries.p, *end = p + v->entries.n, *from = p;
-	uint32_t i = 0;
+	const uint8_t *p = *at, *end = v->entries.p + v->entries.n, *from = p;
+	uint32_t i = *index;
 	if (last > v->count)
 		last = v->count;
 	if (first >= last) {
@@ -63,8 +66,6 @@ static void cut(struct frame_view *v, uint32_t first, uint32_t last)
 		v->entries.n = 0;
 		return;
 	}
-	if (first == 0 && last == v->count)
-		return;
 	for (; p < end && i < last; i++) {
 		if (i == first)
 			from = p;
@@ -77,6 +78,33 @@ static void cut(struct frame_view *v, uint32_t first, uint32_t last)
 	}
 	v->entries = span_of(from, (size_t)(p - from));
 	v->count = last - first;
+	*at = p;
+	*index = i;
+}
+
+/* Leaves the events from `first` on. */
+static void cut(struct frame_view *v, uint32_t first)
+{
+	const uint8_t *p = v->entries.p;
+	uint32_t index = 0;
+	if (first)
+		cut_from(v, first, UINT32_MAX, &p, &index);
+}
+
+/* Reads the frame at that offset, unless it is the one at hand and `index` is still to come in it. False: *read says why. */
+static bool turn_to(struct chunk_rest *r, const struct chunk_pending *item, enum chunk_read *read, struct err *err)
+{
+	struct frame_view *f = &r->frame;
+	if (f->entries.p && f->offset == item->offset && r->frame_index <= item->index)
+		return true;
+	chunk_reader_seek(r->reader, item->offset);
+	*read = chunk_reader_next(r->reader, f, err);
+	bool there = *read == CHUNK_FRAME && f->offset == item->offset;
+	if (!there)
+		f->entries = (struct span){0};
+	r->frame_p = f->entries.p;
+	r->frame_index = 0;
+	return there;
 }
 
 /* One event that was rejected for now, or several in a row. */
@@ -85,18 +113,19 @@ static enum chunk_read next_pending(struct chunk_rest *r, struct frame_view *v, 
 	const struct chunk_pending *list = r->from.pending;
 	while (r->pending_at < r->from.pending_count) {
 		size_t i = r->pending_at, n = 1;
+		enum chunk_read read;
 		while (i + n < r->from.pending_count && list[i + n].offset == list[i].offset &&
 			list[i + n].index == list[i].index + n)
 			n++;
-		chunk_reader_seek(r->reader, list[i].offset);
-		enum chunk_read read = chunk_reader_next(r->reader, v, err);
-		if (read == CHUNK_FAILED)
+		bool there = turn_to(r, &list[i], &read, err);
+		if (!there && read == CHUNK_FAILED)
 			return read;
 		r->pending_at += n;
-		if (read == CHUNK_END || v->offset != list[i].offset)
+		if (!there)
 			continue; /* damaged by now: counted and told by the reader */
 		*first = list[i].index;
-		cut(v, list[i].index, list[i].index + (uint32_t)n);
+		*v = r->frame;
+		cut_from(v, *first, *first + (uint32_t)n, &r->frame_p, &r->frame_index);
 		return CHUNK_FRAME;
 	}
 	return CHUNK_END;
@@ -125,7 +154,7 @@ static enum chunk_read next(struct chunk_rest *r, struct frame_view *v, uint32_t
 		*first = v->offset == r->from.next_offset ? r->from.next_index : 0;
 		r->at_offset = v->offset;
 		r->at_index = v->count;
-		cut(v, *first, UINT32_MAX);
+		cut(v, *first);
 		if (v->count)
 			return CHUNK_FRAME;
 	}
