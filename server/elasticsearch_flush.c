@@ -178,10 +178,13 @@ static void save(struct flusher *t, bool sync)
 			LOG_S("error", err.text), LOG_U("held_back", held));
 }
 
-/* A request's items are judged: on with the next one (true), or not. */
+/*
+ * A request's items are judged: on with the next one (true), or not. What one index does not take, whatever the reason, must not keep others behind it waiting; but
+ * a server that is busy, or takes nothing, is given time. What was known to be refused and still is says nothing of the rest.
+ */
 static bool go_on(struct flusher *t, size_t sent)
 {
-	bool all_held = t->held_count == t->again_count;
+	bool all_held = t->held_count == t->again_count, was_pending = t->pending_used > t->pending_held;
 	advance(t);
 	t->report->progressed |= t->again_count < sent;
 	if (!t->again_count) {
@@ -189,12 +192,14 @@ static bool go_on(struct flusher *t, size_t sent)
 		return true;
 	}
 	save(t, true);
-	if (all_held) {
-		t->pending_held += t->again_count;
-		return true;
-	}
-	flush_because(t->report, "%zu of %zu events were rejected for now", t->again_count - t->held_count, sent);
-	return false;
+	if (!all_held)
+		flush_because(
+			t->report, "%zu of %zu events were rejected for now", t->again_count - t->held_count, sent);
+	if (!all_held && (t->busy || (t->again_count == sent && !was_pending)))
+		return false;
+	t->pending_held += t->again_count;
+	t->for_now |= !all_held;
+	return true;
 }
 
 static enum flush_result ended(enum posted posted)
@@ -219,9 +224,11 @@ static enum flush_result flush_requests(struct flusher *t)
 		struct bulk_body *body = atomic_load(&t->es->send_type) ? t->typed : t->body;
 		enum filled filled = fill(t, body);
 		if (filled == FILL_END)
-			return t->pending_held ? FLUSH_BLOCKED : FLUSH_DONE;
-		if (filled == FILL_FAILED)
+			return t->for_now ? FLUSH_RETRY : t->pending_held ? FLUSH_BLOCKED : FLUSH_DONE;
+		if (filled == FILL_FAILED) {
+			elasticsearch_forget(t);
 			return FLUSH_RETRY;
+		}
 		chunk_reader_pause(t->reader);
 		enum setup_result set_up = set_up_names(t, &err);
 		if (set_up != SETUP_DONE)
@@ -258,6 +265,7 @@ enum flush_result elasticsearch_flush(void *thread, struct chunk *c, struct flus
 	t->chunk = c;
 	t->unsaved = false;
 	t->pending_held = 0;
+	t->for_now = false;
 	t->reader = chunk_reader_open(b, c, &err);
 	if (!t->reader) {
 		flush_because(report, "%s", err.text);
@@ -265,6 +273,8 @@ enum flush_result elasticsearch_flush(void *thread, struct chunk *c, struct flus
 	}
 	chunk_progress_load(b, c, &t->progress);
 	enum flush_result result = flush_requests(t);
+	if (result != FLUSH_DONE && t->unsaved)
+		save(t, false);
 	chunk_account(c, &t->progress.outcome);
 	mem_free(t->progress.pending);
 	t->progress = (struct chunk_progress){0};

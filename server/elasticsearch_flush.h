@@ -46,6 +46,13 @@ struct arrival {
 	uint32_t count;
 };
 
+/* Where the reader stands after an event of the request at hand was looked up: those behind it are mostly of the same frame. */
+struct found {
+	struct frame_view frame; /* offset and views good until the reader moves; entries.p NULL = none */
+	const uint8_t *p;
+	uint32_t index; /* of the event at p */
+};
+
 /* A flush thread's own. */
 struct flusher {
 	struct elasticsearch *es;
@@ -63,16 +70,19 @@ struct flusher {
 	struct chunk_progress progress;
 	uint64_t next_offset; /* where the request at hand ends */
 	uint32_t next_index;
-	size_t pending_held;	     /* first entries of progress.pending: held already in this pass over the chunk */
-	size_t pending_used;	     /* entries of progress.pending that are held, or in the request at hand */
+	size_t pending_held;	     /* first entries of progress.pending: not taken already in this pass over the chunk */
+	size_t pending_used;	     /* entries of progress.pending that are these, or in the request at hand */
+	bool for_now;		     /* some of them were rejected for now, not held */
 	struct chunk_pending *again; /* items of it that are to be sent again */
 	size_t again_count, again_cap, held_count;
 	struct arrival *arrivals;
 	size_t arrival_count, arrival_cap;
 	struct tally tally;
+	struct found found;
 	struct frame *dead; /* its dead letters */
 	size_t dead_count, refused_whole;
 	bool accepted; /* one of its parts was answered with 200 */
+	bool busy;     /* the server was too busy for some of it */
 	bool unsaved;
 	struct flush_report *report;
 };

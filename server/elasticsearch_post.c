@@ -47,41 +47,57 @@ void elasticsearch_on_reject(
 			.place = frame_first_place(f->info) + index});
 }
 
-/* Finds item i's event again: requests do not keep where their events came from in memory. */
-static bool find_event(struct flusher *t, const struct bulk_item *item, struct frame_view *f, struct span *entry)
+/* Reads the item's frame again, from its first event on. */
+static bool find_frame(struct flusher *t, const struct bulk_item *item)
 {
 	struct err err;
+	struct found *at = &t->found;
+	chunk_reader_seek(t->reader, item->frame_offset);
+	if (chunk_reader_next(t->reader, &at->frame, &err) != CHUNK_FRAME || at->frame.offset != item->frame_offset) {
+		at->frame.entries = (struct span){0};
+		return false;
+	}
+	at->p = at->frame.entries.p;
+	at->index = 0;
+	return true;
+}
+
+/*
+ * Finds the item's event again: requests do not keep where their events came from in memory. They are asked for in their order, so the frame is read once and
+ * gone through once.
+ */
+static bool find_event(struct flusher *t, const struct bulk_item *item, struct span *entry)
+{
 	struct event e;
 	size_t used;
-	chunk_reader_seek(t->reader, item->frame_offset);
-	if (chunk_reader_next(t->reader, f, &err) != CHUNK_FRAME || f->offset != item->frame_offset)
+	struct found *at = &t->found;
+	bool there = at->frame.entries.p && at->frame.offset == item->frame_offset && at->index <= item->index;
+	if (!there && !find_frame(t, item))
 		return false;
-	const uint8_t *p = f->entries.p, *end = p + f->entries.n;
-	for (uint32_t i = 0;; i++) {
-		if (event_read(p, end, MP_DEPTH_LIMIT, &e, &used) != EVENT_OK)
+	const uint8_t *end = at->frame.entries.p + at->frame.entries.n;
+	for (;; at->p += used, at->index++) {
+		if (event_read(at->p, end, MP_DEPTH_LIMIT, &e, &used) != EVENT_OK)
 			return false;
-		if (i == item->index) {
-			*entry = span_of(p, used);
+		if (at->index == item->index) {
+			*entry = span_of(at->p, used);
 			return true;
 		}
-		p += used;
 	}
 }
 
 static void bury_item(
 	struct flusher *t, const struct bulk_item *item, unsigned status, const char *type, const char *text)
 {
-	struct frame_view f;
 	struct span entry;
 	t->dead_count++;
-	if (find_event(t, item, &f, &entry))
-		bury(t, &f, entry,
+	if (find_event(t, item, &entry))
+		bury(t, &t->found.frame, entry,
 			&(struct dead_letter){.plugin = t->es->output->id,
 				.reason = type && *type ? type : "rejected",
 				.text = text,
 				.status = status,
 				.index = bulk_body_index(t->body),
-				.place = frame_first_place(f.info) + item->index});
+				.place = frame_first_place(t->found.frame.info) + item->index});
 }
 
 /* Durable before the progress moves over them. */
@@ -177,7 +193,8 @@ static bool judge_items(struct flusher *t, struct bulk_body *body, size_t first,
 		case BULK_RETRY:
 			counter_add(t->es->n.retried, 1);
 			once_more(t, &items[i]);
-			busy |= o->status == 429;
+			/* A full disk's block on an index (TOO_MANY_REQUESTS/12) says nothing of the server. */
+			busy |= o->status == 429 && !(o->type && strcmp(o->type, "cluster_block_exception") == 0);
 			break;
 		case BULK_HOLD:
 			hold_item(t, &items[i], o);
@@ -328,7 +345,9 @@ static enum posted read_reply(struct flusher *t, struct bulk_body *body, size_t 
 	} else if (bulk_reply_judge(
 			   t->reply, r->body, last - first, t->es->settings.bulk.operation == BULK_CREATE, &err)) {
 		t->accepted = true;
-		*word = judge_items(t, body, first, last) ? BULK_WORD_BUSY : BULK_WORD_GOOD;
+		bool busy = judge_items(t, body, first, last);
+		*word = busy ? BULK_WORD_BUSY : BULK_WORD_GOOD;
+		t->busy |= busy;
 		return POSTED;
 	}
 	counter_add(t->es->n.failed_requests, 1);
@@ -376,7 +395,8 @@ enum posted elasticsearch_post(struct flusher *t, struct bulk_body *body)
 	size_t count = bulk_body_count(body);
 	t->again_count = t->held_count = 0;
 	t->refused_whole = 0;
-	t->accepted = false;
+	t->accepted = t->busy = false;
+	t->found.frame.entries = (struct span){0}; /* the reader has moved */
 	buf_clear(&t->url);
 	buf_put_byte(&t->url, '/');
 	bulk_put_path_segment(&t->url, bulk_body_index(body));

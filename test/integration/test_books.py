@@ -130,6 +130,33 @@ def test_overflow(weir, fake_es, prefix, action):
     assert es.stored_events() == ledger(w)["delivered"] == books["stored"] - books.get("dropped", 0)
 
 
+def test_a_long_message(weir, fake_es, prefix):
+    """What it costs that events are refused does not grow with the message that they came in: all of it for good, and then every other one until it is given up."""
+    n = 30000
+    fake_es.fault(faults.reject_items(share=1, code=400, type="mapper_parsing_exception", reason="no", times=2))
+    fake_es.fault(faults.items_if(lambda item: item.document["seq"] % 2, 503, "unavailable_shards_exception", "primary shard is not active"))
+    w = weir(ELASTICSEARCH.replace("retry_forever true", "retry_max_times 1"), es_url=fake_es.url, prefix=prefix)
+    w.allow("Hit limit for retries")
+    send_events(w.port, "app", records(n), chunk_size=n)
+    wait_ledger(w, stored=n, dead=n)
+    send_events(w.port, "app", records(n, first=n), chunk_size=n)
+    wait_ledger(w, stored=2 * n, delivered=n / 2, dead=1.5 * n)
+
+
+@pytest.mark.parametrize("status, kind", [(503, "unavailable_shards_exception"), (429, "cluster_block_exception"), (403, "cluster_block_exception")])
+def test_one_index_takes_nothing(weir, fake_es, prefix, status, kind):
+    """What is refused for now or held never keeps the events behind it in its chunk waiting, and nothing of what was taken is sent again."""
+    n = 30000
+    fake_es.fault(faults.items_if(lambda item: item.document["seq"] == 0, status, kind, "no"))
+    w = weir(ELASTICSEARCH, es_url=fake_es.url, prefix=prefix)
+    w.allow("an index takes no events", "failed to flush")
+    send_events(w.port, "app", records(n), chunk_size=n)
+    wait_until(lambda: fake_es.stored_events() == n - 1, 20, lambda: f"{fake_es.stored_events()}\n{w.log_tail()}")
+    wait_until(lambda: len(fake_es.bulk_requests()) >= 5, 20, w.log_tail)
+    fake_es.heal()
+    wait_ledger(w, stored=n, delivered=n)
+
+
 DEAD_LABEL = """
 <label @DEAD_LETTER>
   <match **>
