@@ -43,10 +43,19 @@ struct chunk_rest *chunk_rest_open(struct buffer *b, struct chunk *c, struct err
 	return r;
 }
 
+static struct buffer_ledger outcome(const struct chunk_rest *r, uint64_t events)
+{
+	struct buffer_ledger o = r->from.outcome;
+	*(r->burying ? &o.dead : &o.delivered) += events;
+	return o;
+}
+
 void chunk_rest_close(struct chunk_rest *r)
 {
 	if (!r)
 		return;
+	struct buffer_ledger done = outcome(r, r->marked_returned);
+	chunk_account(r->c, &done);
 	chunk_reader_close(r->reader);
 	mem_free(r->from.pending);
 	mem_free(r);
@@ -131,13 +140,6 @@ static enum chunk_read next_pending(struct chunk_rest *r, struct frame_view *v, 
 	return CHUNK_END;
 }
 
-static struct buffer_ledger outcome(const struct chunk_rest *r, uint64_t events)
-{
-	struct buffer_ledger o = r->from.outcome;
-	*(r->burying ? &o.dead : &o.delivered) += events;
-	return o;
-}
-
 static enum chunk_read next(struct chunk_rest *r, struct frame_view *v, uint32_t *first, struct err *err)
 {
 	if (!r->behind_pending) {
@@ -165,9 +167,6 @@ enum chunk_read chunk_rest_next(struct chunk_rest *r, struct frame_view *v, uint
 	enum chunk_read read = next(r, v, first, err);
 	if (read == CHUNK_FRAME)
 		r->returned += v->count;
-	struct buffer_ledger all = outcome(r, r->returned);
-	if (read == CHUNK_END)
-		chunk_account(r->c, &all);
 	return read;
 }
 

@@ -12,7 +12,8 @@ struct dead_letters;
 
 /* NULL: err. The chunk stays the caller's. */
 struct chunk_rest *chunk_rest_open(struct buffer *b, struct chunk *c, struct err *err);
-void chunk_rest_close(struct chunk_rest *r); /* NULL is allowed */
+/* The chunk's books (chunk_account) say what was marked. NULL is allowed. */
+void chunk_rest_close(struct chunk_rest *r);
 
 /*
  * The next frame, its entries and count cut down to the events that are still to be delivered. *first is the place of the first of them in the frame as it is
@@ -20,7 +21,7 @@ void chunk_rest_close(struct chunk_rest *r); /* NULL is allowed */
  */
 enum chunk_read chunk_rest_next(struct chunk_rest *r, struct frame_view *v, uint32_t *first, struct err *err);
 
-/* Everything that was returned so far is delivered. chunk_rest_save writes that down: a later open begins behind it. */
+/* Everything that was returned so far is delivered; so before FLUSH_DONE all of it. chunk_rest_save writes that down: a later open begins behind it. */
 void chunk_rest_mark(struct chunk_rest *r);
 bool chunk_rest_save(struct chunk_rest *r, bool sync, struct err *err);
 

@@ -274,20 +274,19 @@ static enum flush_result write_chunk(
 	struct frame_view v;
 	uint32_t first;
 	enum chunk_read read = CHUNK_FAILED;
-	while (sink && (read = chunk_rest_next(rest, &v, &first, err)) == CHUNK_FRAME) {
-		if (!write_frame(t, &v, sink, sums, err)) {
-			read = CHUNK_FAILED;
-			break;
-		}
-	}
-	bool ok = sink && read == CHUNK_END;
+	bool written = true;
+	while (sink && written && (read = chunk_rest_next(rest, &v, &first, err)) == CHUNK_FRAME)
+		written = write_frame(t, &v, sink, sums, err);
+	bool ok = sink && written && read == CHUNK_END;
 	if (ok)
-		ok = file_sink_finish(sink, err);
+		written = ok = file_sink_finish(sink, err);
 	else
 		file_sink_abandon(sink);
+	if (ok)
+		chunk_rest_mark(rest);
 	chunk_rest_close(rest);
-	/* A place that cannot be opened is this chunk's; what cannot be written is the disk's. */
-	return ok ? FLUSH_DONE : rest && !sink ? FLUSH_BLOCKED : FLUSH_DOWN;
+	/* A place that cannot be opened is this chunk's, as what cannot be read is; what cannot be written is the disk's. */
+	return ok ? FLUSH_DONE : !rest ? FLUSH_RETRY : !sink ? FLUSH_BLOCKED : written ? FLUSH_RETRY : FLUSH_DOWN;
 }
 
 static char *relative(const char *link, const char *target)

@@ -388,19 +388,16 @@ static bool is_retryable(const struct flusher *t, long status)
 	       (status == 408 || status == 429 || status >= 500);
 }
 
-static enum flush_result flush(void *thread, struct chunk *c, struct flush_report *report)
+static enum flush_result send_rest(
+	struct flusher *t, struct chunk *c, struct chunk_rest *rest, struct flush_report *report)
 {
-	struct flusher *t = thread;
 	struct chunk_info info;
 	struct chunk_meta meta;
 	struct err err;
 	uint64_t events = 0, failed = 0;
 	chunk_info(c, &info);
 	chunk_meta_read(info.stage, &meta);
-	struct chunk_rest *rest = chunk_rest_open(flow_buffer(t->http->output->flow), c, &err);
-	bool ok = rest && make_body(t, rest, &events, &failed, &err);
-	chunk_rest_close(rest);
-	if (!ok) {
+	if (!make_body(t, rest, &events, &failed, &err)) {
 		flush_because(report, "%s", err.text);
 		return FLUSH_RETRY;
 	}
@@ -410,6 +407,7 @@ static enum flush_result flush(void *thread, struct chunk *c, struct flush_repor
 	if (status == 0)
 		return FLUSH_DOWN;
 	if (status >= 200 && status < 300) {
+		chunk_rest_mark(rest);
 		counter_add(t->http->events, events);
 		counter_add(t->http->failed, failed);
 		return FLUSH_DONE;
@@ -418,6 +416,20 @@ static enum flush_result flush(void *thread, struct chunk *c, struct flush_repor
 	flush_because(report, "%s answered %ld %.*s", t->c->endpoint, status, t->reply.n ? (int)t->reply.n : 0,
 		t->reply.n ? (const char *)t->reply.p : "");
 	return is_retryable(t, status) ? FLUSH_DOWN : FLUSH_UNRECOVERABLE;
+}
+
+static enum flush_result flush(void *thread, struct chunk *c, struct flush_report *report)
+{
+	struct flusher *t = thread;
+	struct err err;
+	struct chunk_rest *rest = chunk_rest_open(flow_buffer(t->http->output->flow), c, &err);
+	if (!rest) {
+		flush_because(report, "%s", err.text);
+		return FLUSH_RETRY;
+	}
+	enum flush_result result = send_rest(t, c, rest, report);
+	chunk_rest_close(rest);
+	return result;
 }
 
 static void describe(const struct output *o, struct buf *out)

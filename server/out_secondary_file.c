@@ -159,6 +159,8 @@ static enum flush_result flush(void *thread, struct chunk *c, struct flush_repor
 		ok = file_sink_finish(sink, &err);
 	else
 		file_sink_abandon(sink);
+	if (ok)
+		chunk_rest_mark(rest);
 	chunk_rest_close(rest);
 	buf_free(&path);
 	if (ok)

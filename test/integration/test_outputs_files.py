@@ -61,6 +61,34 @@ def test_slices_tags_and_link(weir, tmp_path):
     wait_until(lambda: os.readlink(tmp_path / "out/last") == "app.20231114_1.log", 20, w.log_tail)
 
 
+def test_a_chunk_that_cannot_be_read(weir, tmp_path):
+    """It waits by itself: the others are written."""
+    w = weir(SOURCE + """
+<match **>
+  @type file
+  @id file
+  path {{out}}/${tag}
+  append true
+  <buffer tag>
+    flush_mode interval
+    flush_interval 1h
+    retry_wait 0.1
+    retry_max_interval 0.2s
+  </buffer>
+</match>""", out=tmp_path / "out")
+    send(w, "bad", {"n": 0})
+    folder = os.path.join(w.root, "file/buffer")
+    chunk, = (os.path.join(folder, n) for n in os.listdir(folder) if n.endswith(".chunk"))
+    os.rename(chunk, tmp_path / "chunk")
+    os.mkdir(chunk)
+    send(w, "good", {"n": 1})
+    w.flush()
+    wait_until(lambda: "good.log" in files(tmp_path / "out"), 10, w.log_tail)
+    os.rmdir(chunk)
+    os.rename(tmp_path / "chunk", chunk)
+    wait_until(lambda: "bad.log" in files(tmp_path / "out"), 10, w.log_tail)
+
+
 @pytest.mark.parametrize("compress,end", [("text", ""), ("gzip", ".gz")])
 def test_append(weir, tmp_path, compress, end):
     w = weir(SOURCE + """

@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
+from harness.forward import send_events
 from harness.waiting import wait_until
-
+from test_books import ledger, wait_ledger
 from test_outputs_files import SOURCE, send
 
 CONFIG = SOURCE + """
@@ -81,3 +82,19 @@ def test_statuses(weir, web):
     send(w, "a", {"n": 3})
     wait_until(lambda: len(web.got) == 6, 20, w.log_tail)
     assert [json.loads(body)["n"] for _, _, _, body in web.got] == [1, 1, 1, 1, 2, 3]
+
+
+def test_dropped_undelivered(weir, web):
+    """A chunk that was tried in vain and then dropped was dropped: the books do not call it delivered."""
+    web.statuses = [503] * 10000
+    w = weir(CONFIG.replace("flush_mode immediate", "flush_mode immediate\n chunk_limit_size 16k\n total_limit_size 64k\n overflow_action drop_oldest_chunk"),
+             http_port=web.server_port, output="@id http")
+    w.allow("its oldest chunk was thrown away undelivered")
+    for n in range(20):
+        send_events(w.port, "a", [{"n": n, "text": "x" * 12000}])
+        wait_until(lambda: len(web.got) > n, 20, w.log_tail)
+    books = ledger(w, "http")
+    assert books["stored"] == 20 and books["dropped"] > 10 and "delivered" not in books
+    del web.statuses[:]
+    wait_ledger(w, "http", stored=20, dropped=books["dropped"], delivered=books["there"])
+    assert len({body for _, _, _, body in web.got[-int(books["there"]):]}) == books["there"]
