@@ -419,7 +419,7 @@ static void flush_chunk(struct flow *f, struct flush_thread *t, struct chunk *c)
 		return;
 	}
 	if (verdict == RETRY_GIVE_UP && !give_up(f, c, &info, &report))
-		result = FLUSH_HOLD;
+		result = FLUSH_BLOCKED; /* the chunk waits, not those behind it */
 	else if (verdict == RETRY_GIVE_UP || elsewhere)
 		result = FLUSH_DONE;
 	finish(f, c, result, &report);

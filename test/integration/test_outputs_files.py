@@ -62,7 +62,7 @@ def test_slices_tags_and_link(weir, tmp_path):
 
 
 def test_a_chunk_that_cannot_be_read(weir, tmp_path):
-    """It waits by itself: the others are written."""
+    """It waits by itself, also when it can be neither tried again nor given up: the others are written."""
     w = weir(SOURCE + """
 <match **>
   @type file
@@ -72,8 +72,9 @@ def test_a_chunk_that_cannot_be_read(weir, tmp_path):
   <buffer tag>
     flush_mode interval
     flush_interval 1h
-    retry_wait 0.1
-    retry_max_interval 0.2s
+    retry_wait 0.1s
+    retry_max_interval 2s
+    retry_max_times 3
   </buffer>
 </match>""", out=tmp_path / "out")
     send(w, "bad", {"n": 0})
@@ -84,6 +85,11 @@ def test_a_chunk_that_cannot_be_read(weir, tmp_path):
     send(w, "good", {"n": 1})
     w.flush()
     wait_until(lambda: "good.log" in files(tmp_path / "out"), 10, w.log_tail)
+    w.allow("failed to flush")
+    w.wait_log("failed to flush")
+    send(w, "better", {"n": 2})
+    w.flush()
+    wait_until(lambda: "better.log" in files(tmp_path / "out"), 10, w.log_tail)
     os.rmdir(chunk)
     os.rename(tmp_path / "chunk", chunk)
     wait_until(lambda: "bad.log" in files(tmp_path / "out"), 10, w.log_tail)
