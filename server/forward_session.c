@@ -234,7 +234,7 @@ static void take_message(struct session *s, const struct forward_msg *m, bool dr
 	if (session_refuses(s, m)) {
 		/* Who waits for an ack is to know at once that there will be none. Who does not has nothing to learn, and goes on. */
 		if (m->chunk.n)
-			session_end(s);
+			s->state = SESSION_ENDING;
 		return;
 	}
 	struct ack *a = m->chunk.n ? owe_ack(s, m) : NULL;
@@ -271,7 +271,7 @@ static void framing_lost(struct session *s, const struct forward_msg *m, const u
 			LOG_S("peer", conn_peer(s->conn)->text), LOG_S("reason", m->reason),
 			LOG_S("hint", hint(m->reason, p, n)), LOG_B("bytes", span_of(p, n < 16 ? n : 16)),
 			LOG_U("held_back", held));
-	session_end(s);
+	s->state = SESSION_ENDING;
 }
 
 static bool is_to_part(const struct session *s)
@@ -308,14 +308,19 @@ static size_t take_bytes(struct session *s, const uint8_t *p, size_t n, size_t *
 		if (used && s->shared->deny_keepalive)
 			more = false;
 	}
-	ingest_close(in);
-	if (s->state == SESSION_ENDING)
-		return n;
+	ingest_close(in); /* which may park what came before the end */
 	if (s->parked.first) {
 		conn_pause(s->conn);
 		forward_decoder_release(s->decoder);
 		ingest_wait(in, &s->waiter);
-	} else if (is_to_part(s)) {
+	}
+	if (s->state == SESSION_ENDING) {
+		end_if_owed_nothing(s);
+		return n;
+	}
+	if (s->parked.first)
+		return at;
+	if (is_to_part(s)) {
 		conn_pause(s->conn);
 		queue_flush(s);
 	} else if (at && s->shared->deny_keepalive) {

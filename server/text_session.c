@@ -148,11 +148,9 @@ static size_t on_bytes(struct conn *c, const uint8_t *p, size_t n, size_t *want)
 	if (!feed_close(&s->feed))
 		conn_pause(c);
 	conn_sent_events(c, turn.events, turn.events);
-	if (s->broken) {
+	if (s->broken && !feed_is_blocked(&s->feed))
 		conn_finish(c, false);
-		return n;
-	}
-	return used;
+	return s->broken ? n : used;
 }
 
 static void on_room(struct feed *f)
@@ -161,7 +159,7 @@ static void on_room(struct feed *f)
 	struct conn *c = s->conn;
 	conn_hold(c);
 	conn_resume(c); /* gives what is there again */
-	if (s->eof && !feed_is_blocked(&s->feed))
+	if ((s->eof || s->broken) && !feed_is_blocked(&s->feed))
 		conn_finish(c, false);
 	else if (s->draining && !feed_is_blocked(&s->feed))
 		conn_finish(c, true);

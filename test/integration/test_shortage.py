@@ -45,6 +45,27 @@ def test_no_descriptor_left(weir, fake_es, prefix):
     stored(fake_es, w, 5)
 
 
+def test_nonsense_while_a_buffer_is_full(weir, fake_es, prefix):
+    """What came whole before it is stored once there is room, whether its sender waits for an ack or not, and though the connection ends."""
+    fake_es.close_listener()
+    w = weir(ELASTICSEARCH, es_url=fake_es.url, prefix=prefix, buffer="chunk_limit_size 16k\ntotal_limit_size 64k")
+
+    def large(seq, chunk):
+        return encode("packed", "app", [(event_time(1700000000), {"sender": "s", "seq": seq, "x": "x" * 9000})], chunk)
+    with Connection(w.port) as filler:
+        for seq in range(10):
+            filler.send(large(seq, chunk_id()))
+        wait_until(lambda: w.metrics().sum("weir_source_messages_total", plugin_id="in") > w.metrics().sum("weir_buffer_durable_events_total", plugin_id="es"), 20, w.log_tail)
+        for i, chunk in enumerate((None, chunk_id())):
+            with Connection(w.port) as c:
+                c.send(large(10 + i, chunk) + b"\xc1")
+                wait_until(lambda: w.metrics().sum("weir_source_bytes_total", plugin_id="in") > 9000 * (1 + i), 20, w.log_tail)
+        w.wait_log("what it sent cannot be understood")
+        fake_es.open_listener()
+        stored(fake_es, w, 12)
+    assert w.metrics().sum("weir_source_refused_events_total") == 0
+
+
 def test_no_room_for_dead_letters(weir, fake_es, prefix):
     """What would be a dead letter is held with an alarm until there is room; chunks without one go on."""
     config = ELASTICSEARCH.replace("<admin>", "<dead_letters>\n total_limit_size 1m\n </dead_letters>\n <admin>")
