@@ -68,8 +68,8 @@ enum bulk_verdict bulk_verdict_of(unsigned status, const char *type, bool create
 {
 	if (status >= 200 && status < 300)
 		return BULK_DONE;
-	if (status == 409 && create)
-		return BULK_DUPLICATE;
+	if (status == 409) /* an update met another one of the same document: it finds what that one has made of it */
+		return create ? BULK_DUPLICATE : BULK_RETRY;
 	if (status == 408 || status == 429 || status >= 500 || status < 400)
 		return BULK_RETRY;
 	if (status == 401 || status == 403 || is_type(type, "index_closed_exception") ||

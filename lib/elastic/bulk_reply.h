@@ -16,7 +16,7 @@
 enum bulk_verdict {
 	BULK_DONE,	/* 200, 201 */
 	BULK_DUPLICATE, /* 409 on create: it is there already; done */
-	BULK_RETRY,	/* 429, 5xx: the same item again, later */
+	BULK_RETRY,	/* 429, 5xx, 409 on an update: the same item again, later */
 	/* blocked index, no right, closed index, missing target: somebody must mend it; slow retry and an alarm */
 	BULK_HOLD,
 	BULK_REJECT, /* this document will never fit: dead letter */
@@ -36,7 +36,7 @@ struct bulk_reply *bulk_reply_new(void);
 void bulk_reply_free(struct bulk_reply *r);
 
 /*
- * Judges the body of an HTTP 200 for a request of `count` items. `create`: 409 means done (else it is a reject).
+ * Judges the body of an HTTP 200 for a request of `count` items. `create`: 409 means done (else: again).
  * False: the reply says nothing (err tells why). A wholly successful one is not taken apart.
  */
 bool bulk_reply_judge(struct bulk_reply *r, struct span body, size_t count, bool create, struct err *err);

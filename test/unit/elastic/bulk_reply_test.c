@@ -32,7 +32,7 @@ static void test_verdicts(void **state)
 	} rows[] = {
 		{200, NULL, BULK_DONE, BULK_DONE},
 		{201, NULL, BULK_DONE, BULK_DONE},
-		{409, "version_conflict_engine_exception", BULK_DUPLICATE, BULK_REJECT},
+		{409, "version_conflict_engine_exception", BULK_DUPLICATE, BULK_RETRY},
 		{429, "es_rejected_execution_exception", BULK_RETRY, BULK_RETRY},
 		{429, "circuit_breaking_exception", BULK_RETRY, BULK_RETRY},
 		{429, "cluster_block_exception", BULK_RETRY, BULK_RETRY},
@@ -146,7 +146,7 @@ static void test_real_replies(void **state)
 		"illegal_argument_exception: For input string: \"abc\"");
 	assert_item(r, 2, BULK_DONE, 201, NULL, NULL);
 	assert_true(judge(r, es_mixed, strlen(es_mixed), 3, false, &err));
-	assert_item(r, 0, BULK_REJECT, 409, "version_conflict_engine_exception", conflict);
+	assert_item(r, 0, BULK_RETRY, 409, "version_conflict_engine_exception", conflict);
 	assert_item(r, 1, BULK_REJECT, 400, "document_parsing_exception",
 		"[1:6] failed to parse field [n] of type [long] in document with id '3'. Preview of field's value: "
 		"'abc'; caused by "
