@@ -70,9 +70,9 @@ struct flusher {
 	struct chunk_progress progress;
 	uint64_t next_offset; /* where the request at hand ends */
 	uint32_t next_index;
-	size_t pending_held;	     /* first entries of progress.pending: not taken already in this pass over the chunk */
-	size_t pending_used;	     /* entries of progress.pending that are these, or in the request at hand */
-	bool for_now;		     /* some of them were rejected for now, not held */
+	size_t pending_held; /* first entries of progress.pending: not taken already in this pass over the chunk */
+	size_t pending_used; /* entries of progress.pending that are these, or in the request at hand */
+	bool for_now;	     /* some of them were rejected for now, not held */
 	struct chunk_pending *again; /* items of it that are to be sent again */
 	size_t again_count, again_cap, held_count;
 	struct arrival *arrivals;

@@ -340,10 +340,10 @@ static enum posted read_reply(struct flusher *t, struct bulk_body *body, size_t 
 	const struct bulk_response *r, enum bulk_word *word)
 {
 	struct err err;
+	bool create = t->es->settings.bulk.operation == BULK_CREATE || t->es->settings.bulk.data_stream;
 	if (r->cut) {
 		err_set(&err, "the reply is larger than 64 MiB");
-	} else if (bulk_reply_judge(
-			   t->reply, r->body, last - first, t->es->settings.bulk.operation == BULK_CREATE, &err)) {
+	} else if (bulk_reply_judge(t->reply, r->body, last - first, create, &err)) {
 		t->accepted = true;
 		bool busy = judge_items(t, body, first, last);
 		*word = busy ? BULK_WORD_BUSY : BULK_WORD_GOOD;

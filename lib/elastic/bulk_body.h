@@ -70,7 +70,7 @@ void bulk_body_keep_under(struct bulk_body *b, size_t bytes);
 
 enum bulk_add {
 	BULK_ADDED, /* all events asked for are in the body */
-	BULK_FULL,  /* the body is full, or enough was rejected since the last clear; *next is the first event that is not in it */
+	BULK_FULL, /* the body is full, or enough was rejected since the last clear; *next is the first event that is not in it */
 };
 
 /*

@@ -9,6 +9,7 @@ import pytest
 from harness.forward import send_events
 from harness.waiting import wait_until
 from harness.weir import ELASTICSEARCH, Weir
+from test_books import wait_ledger
 
 LOGSTASH = "logstash_format true\n  logstash_prefix {{prefix}}\n"
 
@@ -37,6 +38,18 @@ def test_data_stream(weir, opensearch, prefix, name):
     send_events(w.port, "web", [{"seq": i} for i in range(300, 400)])
     arrives(opensearch, w, real, 400)
     assert w.log().count("set up on the server") == (1 if "${tag}" in stream else 2)
+
+
+@pytest.mark.slow
+def test_data_stream_with_ids(weir, opensearch, prefix):
+    """The record's own ids: what comes again is there already."""
+    config = ELASTICSEARCH.replace("@type elasticsearch", "@type opensearch_data_stream").replace(
+        LOGSTASH, f"data_stream_name {prefix}-ids\n data_stream_template_name {prefix}-tpl\n id_key id\n")
+    w = weir(config, es_url=opensearch.url, prefix=prefix)
+    for _ in range(2):
+        send_events(w.port, "web", [{"id": f"i{i}"} for i in range(30)])
+        arrives(opensearch, w, f"{prefix}-ids", 30)
+    wait_ledger(w, stored=60, delivered=30, already_there=30)
 
 
 @pytest.mark.slow
