@@ -1,15 +1,21 @@
 #include "forward_nodes.h"
 
 #include "base/mem.h"
+#include "forward_probe.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LIST_MAX ((size_t)16 << 20) /* bytes of all names */
 
 struct state {
 	bool down;
+	bool proven;	     /* down, and can be connected to again */
+	bool probed;	     /* somebody is finding out */
+	int fd;		     /* the socket of that; -1 = none */
+	int64_t until;	     /* and how long that may take; monotonic */
 	int64_t rests_until; /* monotonic */
 	int64_t current;     /* smooth weighted round robin: the highest is next */
 };
@@ -80,15 +86,75 @@ bool forward_list_has(const struct forward_list *l, const struct forward_node *n
 	return false;
 }
 
+/* ---- finding out ---------------------------------------------------------------------------------------------------- */
+
+static void end_probe(struct state *t)
+{
+	if (t->fd >= 0)
+		close(t->fd);
+	t->fd = -1;
+	t->probed = false;
+}
+
+static void look_at_probes(struct forward_nodes *s, int64_t now_ns)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct state *t = &s->state[i];
+		if (t->fd < 0)
+			continue;
+		const enum probe_state is = forward_probe_look(t->fd);
+		if (is == PROBE_WAITS && now_ns < t->until)
+			continue;
+		end_probe(t);
+		t->proven = is == PROBE_GOOD;
+		t->rests_until = now_ns + s->recover_wait_ns;
+	}
+}
+
+bool forward_nodes_due(struct forward_nodes *s, int64_t now_ns, size_t *index)
+{
+	bool found = false;
+	pthread_mutex_lock(&s->lock);
+	look_at_probes(s, now_ns);
+	for (size_t i = 0; i < s->n && !found; i++) {
+		struct state *t = &s->state[i];
+		found = t->down && !t->proven && !t->probed && now_ns >= t->rests_until;
+		if (found) {
+			t->probed = true;
+			*index = i;
+		}
+	}
+	pthread_mutex_unlock(&s->lock);
+	return found;
+}
+
+void forward_nodes_probe(struct forward_nodes *s, size_t i, int fd, int64_t now_ns, int64_t until_ns)
+{
+	pthread_mutex_lock(&s->lock);
+	struct state *t = &s->state[i];
+	end_probe(t);
+	t->probed = fd >= 0;
+	t->fd = fd;
+	if (!t->down) /* another thread has met it meanwhile */
+		end_probe(t);
+	t->until = until_ns;
+	if (fd < 0)
+		t->rests_until = now_ns + s->recover_wait_ns;
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* ---- life ----------------------------------------------------------------------------------------------------------- */
 
 static void take_over(struct forward_nodes *s, struct forward_nodes *before)
 {
 	pthread_mutex_lock(&before->lock);
-	for (size_t i = 0; i < s->n; i++)
+	for (size_t i = 0; i < s->n; i++) {
 		for (size_t k = 0; k < before->n; k++)
 			if (same_address(&s->v[i], &before->v[k]))
 				s->state[i] = before->state[k];
+		s->state[i].fd = -1;
+		s->state[i].probed = false;
+	}
 	pthread_mutex_unlock(&before->lock);
 }
 
@@ -104,6 +170,8 @@ struct forward_nodes *forward_nodes_new(
 	s->recover_wait_ns = recover_wait_ns;
 	s->held = 1;
 	s->state = mem_zalloc((s->n ? s->n : 1) * sizeof *s->state);
+	for (size_t i = 0; i < s->n; i++)
+		s->state[i].fd = -1;
 	pthread_mutex_init(&s->lock, NULL);
 	if (before)
 		take_over(s, before);
@@ -120,6 +188,8 @@ void forward_nodes_free(struct forward_nodes *s)
 {
 	if (!s || atomic_fetch_sub(&s->held, 1) > 1)
 		return;
+	for (size_t i = 0; i < s->n; i++)
+		end_probe(&s->state[i]);
 	pthread_mutex_destroy(&s->lock);
 	forward_list_free(&s->list);
 	mem_free(s->state);
@@ -138,28 +208,28 @@ const struct forward_node *forward_nodes_at(const struct forward_nodes *s, size_
 
 /* ---- whose turn it is ----------------------------------------------------------------------------------------------- */
 
-static bool is_alive(const struct forward_nodes *s, size_t i, int64_t now_ns)
+static bool is_alive(const struct forward_nodes *s, size_t i)
 {
-	return !s->state[i].down || now_ns >= s->state[i].rests_until;
+	return !s->state[i].down || s->state[i].proven;
 }
 
 /* Weight of the regular servers that are missing: standby servers, in their order, stand in for it. */
-static int64_t lost_weight(const struct forward_nodes *s, int64_t now_ns)
+static int64_t lost_weight(const struct forward_nodes *s)
 {
 	int64_t lost = 0;
 	for (size_t i = 0; i < s->n; i++)
-		if (!s->v[i].standby && !is_alive(s, i, now_ns))
+		if (!s->v[i].standby && !is_alive(s, i))
 			lost += s->v[i].weight;
 	return lost;
 }
 
 /* Of those that may be used, the one whose turn it is. */
-static bool pick_by_weight(struct forward_nodes *s, const bool *tried, int64_t now_ns, size_t *index)
+static bool pick_by_weight(struct forward_nodes *s, const bool *tried, size_t *index)
 {
-	int64_t lost = lost_weight(s, now_ns), total = 0;
+	int64_t lost = lost_weight(s), total = 0;
 	bool found = false;
 	for (size_t i = 0; i < s->n; i++) {
-		if (!s->v[i].weight || !is_alive(s, i, now_ns))
+		if (!s->v[i].weight || !is_alive(s, i))
 			continue;
 		if (s->v[i].standby) {
 			if (lost <= 0)
@@ -182,7 +252,8 @@ static bool pick_by_weight(struct forward_nodes *s, const bool *tried, int64_t n
 bool forward_nodes_pick(struct forward_nodes *s, const bool *tried, int64_t now_ns, size_t *index)
 {
 	pthread_mutex_lock(&s->lock);
-	bool found = pick_by_weight(s, tried, now_ns, index);
+	look_at_probes(s, now_ns);
+	bool found = pick_by_weight(s, tried, index);
 	for (int standby = 0; standby < 2 && !found; standby++) {
 		for (size_t i = 0; i < s->n && !found; i++) {
 			found = !tried[i] && s->v[i].standby == (standby == 1);
@@ -190,8 +261,10 @@ bool forward_nodes_pick(struct forward_nodes *s, const bool *tried, int64_t now_
 				*index = i;
 		}
 	}
-	if (found && s->state[*index].down)
-		s->state[*index].rests_until = now_ns + s->recover_wait_ns; /* one thread tries it, not all */
+	if (found && s->state[*index].down) {
+		s->state[*index].proven = false; /* one thread tries it, not all */
+		s->state[*index].rests_until = now_ns + s->recover_wait_ns;
+	}
 	pthread_mutex_unlock(&s->lock);
 	return found;
 }
@@ -200,7 +273,8 @@ bool forward_nodes_worked(struct forward_nodes *s, size_t i)
 {
 	pthread_mutex_lock(&s->lock);
 	bool news = s->state[i].down;
-	s->state[i].down = false;
+	s->state[i].down = s->state[i].proven = false;
+	end_probe(&s->state[i]);
 	pthread_mutex_unlock(&s->lock);
 	return news;
 }
@@ -210,6 +284,8 @@ bool forward_nodes_failed(struct forward_nodes *s, size_t i, int64_t now_ns)
 	pthread_mutex_lock(&s->lock);
 	bool news = !s->state[i].down;
 	s->state[i].down = true;
+	s->state[i].proven = false;
+	end_probe(&s->state[i]);
 	s->state[i].rests_until = now_ns + s->recover_wait_ns;
 	s->state[i].current = 0;
 	pthread_mutex_unlock(&s->lock);

@@ -1,6 +1,7 @@
 /*
  * forward_nodes.h: the servers of a forward output: which one is next. By weight among those that are thought alive; standby ones take over the weight of
- * those that are not. A server that failed rests for recover_wait; then one flush thread tries it. Any thread.
+ * those that are not. A server that failed rests for recover_wait; then it is found out beside the delivery whether it can be connected to, and only if it
+ * can does one flush thread try it. Any thread.
  */
 #ifndef WEIR_FORWARD_NODES_H
 #define WEIR_FORWARD_NODES_H
@@ -45,6 +46,13 @@ const struct forward_node *forward_nodes_at(const struct forward_nodes *s, size_
  * come back early. now_ns: monotonic.
  */
 bool forward_nodes_pick(struct forward_nodes *s, const bool *tried, int64_t now_ns, size_t *index);
+
+/*
+ * A server whose rest is over, and of which nobody finds out yet: the caller does. False: there is none. forward_nodes_probe must follow, with a socket that is being
+ * connected (it is taken over; -1 = there is none) and until when that may take.
+ */
+bool forward_nodes_due(struct forward_nodes *s, int64_t now_ns, size_t *index);
+void forward_nodes_probe(struct forward_nodes *s, size_t i, int fd, int64_t now_ns, int64_t until_ns);
 
 /* What came of it. True if that is news. */
 bool forward_nodes_worked(struct forward_nodes *s, size_t i);

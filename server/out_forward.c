@@ -16,6 +16,7 @@
 #include "chunk_rest.h"
 #include "flow.h"
 #include "forward_discovery.h"
+#include "forward_probe.h"
 #include "pipeline.h"
 #include "plugin.h"
 #include "record/event.h"
@@ -330,6 +331,20 @@ static bool renew_servers(struct flusher *t, bool failed)
 	return true;
 }
 
+/* Whether servers that failed are back is found out while the others get the events. */
+static void probe_servers(struct flusher *t)
+{
+	size_t node;
+	if (forward_nodes_list(t->nodes)->n < 2)
+		return;
+	while (forward_nodes_due(t->nodes, clock_mono_ns(), &node)) {
+		const struct forward_node *n = forward_nodes_at(t->nodes, node);
+		const int fd = forward_probe_start(n->host, n->port);
+		const int64_t now = clock_mono_ns();
+		forward_nodes_probe(t->nodes, node, fd, now, now + t->c->connect_timeout_ns);
+	}
+}
+
 /* One server after the other, until one has it. */
 static enum sent try_servers(struct flusher *t, struct err *err)
 {
@@ -338,6 +353,7 @@ static enum sent try_servers(struct flusher *t, struct err *err)
 	size_t node;
 	err_set(err, "there are no servers");
 	memset(t->tried, 0, count * sizeof *t->tried);
+	probe_servers(t);
 	while (forward_nodes_pick(t->nodes, t->tried, clock_mono_ns(), &node)) {
 		const struct forward_node *n = forward_nodes_at(t->nodes, node);
 		t->tried[node] = true;

@@ -208,7 +208,9 @@ static const struct conf_choice transports[] = {{"tcp", FORWARD_TCP}, {"tls", FO
 static const struct conf_choice compressions[] = {
 	{"text", FORWARD_TEXT}, {"gzip", FORWARD_GZIP}, {"zstd", FORWARD_ZSTD}, {NULL, 0}};
 
-#define HEARTBEATS "a server is found to be gone when something is sent to it, and tried again after recover_wait"
+#define HEARTBEATS                                                                                                  \
+	"a server is found to be gone when something is sent to it; after recover_wait it is found out beside the " \
+	"delivery whether it is back"
 
 static const struct conf_param params[] = {
 	FLAG("require_ack_response", require_ack, "false",

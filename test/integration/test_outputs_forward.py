@@ -3,6 +3,7 @@ import json
 import socket
 import subprocess
 import threading
+import time
 
 import msgpack
 import pytest
@@ -53,9 +54,9 @@ def certificate(tmp_path_factory):
 class Receiver:
     """A forward server that keeps the messages it gets, and acknowledges those that `ack(message)` says."""
 
-    def __init__(self, ack=lambda m: True, close_after=None):
+    def __init__(self, ack=lambda m: True, close_after=None, port=0):
         self.messages, self.ack, self.close_after = [], ack, close_after
-        self.sock = socket.create_server(("127.0.0.1", 0))
+        self.sock = socket.create_server(("127.0.0.1", port))
         self.port = self.sock.getsockname()[1]
         self.connections = 0
         threading.Thread(target=self.accept, daemon=True).start()
@@ -217,6 +218,55 @@ def test_weights_and_standby(weir, receiver):
     everyone = lambda: a.events() + b.events() + spare.events()
     wait_until(lambda: len(everyone()) >= 160, 20, lambda: f"{len(everyone())}\n{w.log_tail()}")
     assert sorted(set(s for _, s in everyone())) == list(range(160)) and spare.messages
+
+
+@pytest.fixture
+def black_hole():
+    """A port where connections neither succeed nor fail: its queue of connections is full. open() makes it a server."""
+    class BlackHole:
+        def __init__(self):
+            self.sock = socket.socket()
+            self.sock.bind(("127.0.0.1", 0))
+            self.sock.listen(0)
+            self.port = self.sock.getsockname()[1]
+            self.filling = [socket.socket() for _ in range(4)]
+            for c in self.filling:
+                c.setblocking(False)
+                c.connect_ex(("127.0.0.1", self.port))
+
+        def close(self):
+            for c in self.filling:
+                c.close()
+            self.sock.close()
+
+    b = BlackHole()
+    yield b
+    b.close()
+
+
+def test_server_that_does_not_answer_holds_nothing_up(weir, receiver, black_hole):
+    """After its first failure no event waits for it: whether it is back is found out beside the delivery."""
+    a = receiver()
+    w = weir(SENDER, buffer="flush_thread_count 1", output=server(a.port) + server(black_hole.port) + """
+      require_ack_response true
+      connect_timeout 3
+      recover_wait 0.5
+    """)
+    waits, seq, end = [], 0, time.monotonic() + 8
+    while time.monotonic() < end:
+        begin = time.monotonic()
+        send_events(w.port, "app", [{"seq": seq}])
+        wait_until(lambda: ("app", seq) in a.events(), 20, w.log_tail, 0.01)
+        waits.append(time.monotonic() - begin)
+        seq += 1
+    slow = [round(t, 1) for t in waits if t > 1]
+    assert len(slow) == 1, f"{len(waits)} events, slow ones: {slow}"
+    # It comes back.
+    port = black_hole.port
+    black_hole.close()
+    b = receiver(port=port)
+    wait_until(lambda: (send_events(w.port, "app", [{"seq": 10 ** 6}]), b.messages)[1], 20, w.log_tail)
+    w.wait_log("a server works again")
 
 
 def test_server_that_closes_after_each_message(weir, receiver):

@@ -14,6 +14,9 @@
 #include "retry.h"
 #include "rewrite_rule.h"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 /* {"k": v} */
 static void put_record(struct buf *b, const char *key, struct span value)
 {
@@ -256,12 +259,28 @@ static void test_weights(void **state)
 	assert_int_equal(n[0], 0);
 	assert_int_equal(n[1], 100);
 	assert_int_equal(n[2], 600);
-	bool seen = false;
-	for (unsigned k = 0; k < 10; k++) {
-		assert_true(forward_nodes_pick(s, tried, 11 * NS_PER_S, &i));
-		seen |= i == 0;
+	/* Then it must be found out first whether it is back; one thread at a time does. */
+	int pair[2];
+	assert_false(forward_nodes_due(s, 9 * NS_PER_S, &i));
+	assert_true(forward_nodes_due(s, 11 * NS_PER_S, &i));
+	assert_int_equal(i, 0);
+	assert_false(forward_nodes_due(s, 11 * NS_PER_S, &i));
+	forward_nodes_probe(s, 0, -1, 11 * NS_PER_S, 0);
+	assert_false(forward_nodes_due(s, 12 * NS_PER_S, &i));
+	for (unsigned k = 0; k < 20; k++) {
+		assert_true(forward_nodes_pick(s, tried, 12 * NS_PER_S, &i));
+		assert_int_not_equal(i, 0);
 	}
-	assert_true(seen);
+	assert_true(forward_nodes_due(s, 22 * NS_PER_S, &i));
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	forward_nodes_probe(s, 0, pair[0], 22 * NS_PER_S, 23 * NS_PER_S);
+	unsigned seen = 0;
+	for (unsigned k = 0; k < 20; k++) {
+		assert_true(forward_nodes_pick(s, tried, 22 * NS_PER_S, &i));
+		seen += i == 0;
+	}
+	assert_int_equal(seen, 1); /* one thread tries it */
+	close(pair[1]);
 	assert_true(forward_nodes_worked(s, 0));
 	/* All are tried before it is given up, also those that rest. */
 	forward_nodes_failed(s, 0, 0);
