@@ -303,13 +303,13 @@ static void read_json(struct reading *x, struct span text)
 	x->text = text;
 	buf_init(&value, ENTRIES_MAX);
 	buf_init(&scrubbed, ENTRIES_MAX);
-	enum json_result result = json_get(&p, end, DEPTH, &value, &why);
+	enum json_result result = json_get_lenient(&p, end, DEPTH, &value, &why);
 	/* fluentd takes bytes that are no UTF-8; here they become U+FFFD, which the document would have in their place anyway. */
 	if (result == JSON_BAD && !value.failed && !utf8_valid(text) &&
 		parser_scrub(&scrubbed, text, UTF8_REPLACEMENT)) {
 		p = scrubbed.p;
 		end = p + scrubbed.n;
-		result = json_get(&p, end, DEPTH, &value, &why);
+		result = json_get_lenient(&p, end, DEPTH, &value, &why);
 	}
 	if (value.failed || scrubbed.failed)
 		fail(x, 503, "no memory: send it again");

@@ -39,7 +39,7 @@ static bool read_json(const struct parse_run *r, struct span text)
 	struct buf *out = &r->room->source;
 	const uint8_t *p = text.p, *end = p + text.n;
 	buf_clear(out);
-	return json_get(&p, end, PARSE_DEPTH, out, NULL) == JSON_OK && only_blanks(p, end);
+	return json_get_lenient(&p, end, PARSE_DEPTH, out, NULL) == JSON_OK && only_blanks(p, end);
 }
 
 static void parse_json(const struct parse_run *r)

@@ -102,6 +102,22 @@ static enum json_result next_element(struct json_parser *j)
 	return l->map ? key(j) : JSON_OK;
 }
 
+/* NaN, Infinity or -Infinity, which is no JSON. */
+static enum json_result no_number(struct json_parser *j)
+{
+	bool minus = *j->p == '-';
+	j->p += minus;
+	buf_put_byte(j->out, 0xcb);
+	buf_put(j->out, minus ? "\xff\xf0\0\0\0\0\0" : *j->p == 'N' ? "\x7f\xf8\0\0\0\0\0" : "\x7f\xf0\0\0\0\0\0", 7);
+	return literal(j, *j->p == 'N' ? "NaN" : "Infinity", 0);
+}
+
+static bool begins_no_number(const struct json_parser *j)
+{
+	const uint8_t *p = j->p;
+	return j->lenient && (*p == 'N' || *p == 'I' || (*p == '-' && j->end - p > 1 && p[1] == 'I'));
+}
+
 /* A value, or no more than the beginning of a container that has elements: then *open. */
 static enum json_result value(struct json_parser *j, bool *open)
 {
@@ -136,6 +152,8 @@ static enum json_result value(struct json_parser *j, bool *open)
 	case 'n':
 		return literal(j, "null", 0xc0);
 	default:
+		if (begins_no_number(j))
+			return no_number(j);
 		return c == '-' || (c >= '0' && c <= '9') ? json_number_get(j) : json_parser_bad(j, "no JSON value");
 	}
 }
@@ -159,13 +177,15 @@ static enum json_result behind_value(struct json_parser *j)
 	return JSON_OK;
 }
 
-enum json_result json_get(const uint8_t **p, const uint8_t *end, unsigned max_depth, struct buf *out, const char **why)
+static enum json_result get(
+	const uint8_t **p, const uint8_t *end, unsigned max_depth, bool lenient, struct buf *out, const char **why)
 {
 	struct json_parser j;
 	j.p = *p;
 	j.end = end;
 	j.out = out;
 	j.why = NULL;
+	j.lenient = lenient;
 	j.depth = 0;
 	j.max_depth = max_depth < JSON_PARSER_DEPTH ? max_depth : JSON_PARSER_DEPTH;
 	const size_t before = out->n;
@@ -183,4 +203,15 @@ enum json_result json_get(const uint8_t **p, const uint8_t *end, unsigned max_de
 	if (why)
 		*why = j.why;
 	return r;
+}
+
+enum json_result json_get(const uint8_t **p, const uint8_t *end, unsigned max_depth, struct buf *out, const char **why)
+{
+	return get(p, end, max_depth, false, out, why);
+}
+
+enum json_result json_get_lenient(
+	const uint8_t **p, const uint8_t *end, unsigned max_depth, struct buf *out, const char **why)
+{
+	return get(p, end, max_depth, true, out, why);
 }

@@ -23,6 +23,13 @@ enum json_result {
  */
 enum json_result json_get(const uint8_t **p, const uint8_t *end, unsigned max_depth, struct buf *out, const char **why);
 
+/*
+ * The same, and takes what fluentd's parser (Oj) takes besides: in strings control characters but 0, and \ before any character, which means that character
+ * (nginx writes \x22); NaN, Infinity and -Infinity, which many write for such numbers, as float64.
+ */
+enum json_result json_get_lenient(
+	const uint8_t **p, const uint8_t *end, unsigned max_depth, struct buf *out, const char **why);
+
 /* Finds the end of an object or array that comes in pieces, without parsing it: feed it each piece once. */
 struct json_framer {
 	uint32_t depth;

@@ -20,6 +20,7 @@ struct json_parser {
 	struct buf *out;
 	const char *why;
 	unsigned depth, max_depth;
+	bool lenient;
 	struct json_level levels[JSON_PARSER_DEPTH];
 };
 

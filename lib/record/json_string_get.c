@@ -112,6 +112,10 @@ static enum json_result unescape(struct json_parser *j, uint8_t **to)
 	uint8_t c = *j->p++;
 	if (c != 'u') {
 		const char *name = c ? strchr(names, c) : NULL;
+		if (!name && j->lenient) {
+			j->p--; /* the character itself, as any other */
+			return JSON_OK;
+		}
 		if (!name)
 			return json_parser_bad(j, "an unknown escape");
 		*(*to)++ = (uint8_t)meant[name - names];
@@ -126,6 +130,11 @@ static enum json_result unescape(struct json_parser *j, uint8_t **to)
 	if (r == JSON_OK)
 		*to = write_utf8(*to, code);
 	return r;
+}
+
+static bool takes_control(const struct json_parser *j)
+{
+	return j->lenient && *j->p;
 }
 
 /* One or more sequences of two or more bytes. */
@@ -176,9 +185,11 @@ static enum json_result copy_unescaped(struct json_parser *j, const uint8_t *fro
 			j->p++;
 			return JSON_OK;
 		}
-		if (*j->p < ' ')
-			return json_parser_bad(j, "a control character in a string");
-		if (*j->p == '\\') {
+		if (*j->p < ' ') {
+			if (!takes_control(j))
+				return json_parser_bad(j, "a control character in a string");
+			*(*to)++ = *j->p++;
+		} else if (*j->p == '\\') {
 			j->p++;
 			r = unescape(j, to);
 			if (r != JSON_OK)
@@ -222,8 +233,12 @@ enum json_result json_string_get(struct json_parser *j)
 			return json_string_put(j, from, (size_t)(j->p++ - from));
 		if (*j->p == '\\')
 			return escaped_string(j, from);
-		if (*j->p < ' ')
-			return json_parser_bad(j, "a control character in a string");
+		if (*j->p < ' ') {
+			if (!takes_control(j))
+				return json_parser_bad(j, "a control character in a string");
+			j->p++;
+			continue;
+		}
 		enum json_result r = take_utf8(j);
 		if (r != JSON_OK)
 			return r;

@@ -58,6 +58,19 @@ static void compare(const struct buf *out, enum json_result got, const char *tex
 	json_decref(theirs);
 }
 
+/* What is JSON means the same to json_get_lenient. */
+static void compare_lenient(const struct buf *strict, enum json_result got, struct span in)
+{
+	struct buf out;
+	const uint8_t *p = in.p;
+	buf_init(&out, 1 << 22);
+	enum json_result r = json_get_lenient(&p, in.p + in.n, DEPTH, &out, NULL);
+	REQUIRE(got != JSON_OK || (r == JSON_OK && span_eq(buf_span(&out), buf_span(strict))));
+	REQUIRE(r != JSON_OK || mp_skip(out.p, out.p + out.n, DEPTH) == out.n);
+	REQUIRE(r == JSON_OK || out.n == 0);
+	buf_free(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span in = exact_copy(data, size);
@@ -80,6 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else {
 		compare(&out, got, (const char *)in.p, size);
 	}
+	compare_lenient(&out, got, in);
 	buf_free(&out);
 	exact_free(in);
 	return 0;

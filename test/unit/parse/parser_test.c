@@ -71,6 +71,11 @@ static void better_than_fluentd(void **state)
 	/* The x behind the slash means something. */
 	check("<parse>\n@type regexp\nexpression /(?<v>a b)/x\n</parse>\n", "ab",
 		"[\"1795400000.000000005\",{\"v\":\"ab\"}]");
+	/* What Oj takes, fluentd takes: a tabulator that nobody escaped, what nginx writes for a quote, what Python writes for no number. */
+	check("<parse>\n@type json\n</parse>\n", "{\"a\":\"x\ty\",\"b\":\"\\x22\"}",
+		"[\"1795400000.000000005\",{\"a\":\"x\\ty\",\"b\":\"x22\"}]");
+	check("<parse>\n@type json\n</parse>\n", "{\"a\":NaN,\"b\":1}",
+		"[\"1795400000.000000005\",{\"a\":null,\"b\":1}]");
 	/* JSON with bytes that are no UTF-8 is read. */
 	check("<parse>\n@type json\n</parse>\n", "{\"a\":\"x\xffy\"}",
 		"[\"1795400000.000000005\",{\"a\":\"x\xef\xbf\xbdy\"}]");

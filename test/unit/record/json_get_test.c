@@ -185,6 +185,52 @@ static void test_bad(void **state)
 	}
 }
 
+/* What only json_get_lenient takes; NULL: what it does not take either. */
+static const struct good_case lenient_cases[] = {
+	{"\"a\tb\n\x01\x1f\"", "a6 6109620a011f"},
+	{"\"\\n\t\"", "a20a09"},
+	{"\"\\x22\"", "a3783232"},
+	{"\"\\:\\'\\\xc3\xa9\\\t\"", "a5 3a27c3a909"},
+	{"{\"\t\":\"\\a\"}", "81 a109 a161"},
+	{"[NaN,Infinity,-Infinity,-1]", "94 cb7ff8000000000000 cb7ff0000000000000 cbfff0000000000000 ff"},
+	{"\"\\\xff\"", NULL},
+	{"\"\\ud800\"", NULL},
+	{"\"\\u00\"", NULL},
+	{"Nan", NULL},
+	{"-Inf", NULL},
+	{"-NaN", NULL},
+	{"Infinit", NULL},
+	{"{a:1}", NULL},
+	{"[1,]", NULL},
+};
+
+static void test_lenient(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof lenient_cases / sizeof *lenient_cases; i++) {
+		const struct good_case *c = &lenient_cases[i];
+		struct span in = exact_copy(c->json, strlen(c->json)), want = exact_hex(c->hex ? c->hex : "");
+		struct buf out;
+		const uint8_t *p;
+		buf_init(&out, OUT_MAX);
+		assert_int_not_equal(run(in, DEPTH, &out, &p), JSON_OK);
+		p = in.p;
+		bool ok = json_get_lenient(&p, in.p + in.n, DEPTH, &out, NULL) == JSON_OK;
+		if (ok != (c->hex != NULL) || !span_eq(buf_span(&out), want) || p != (ok ? in.p + in.n : in.p))
+			fail_msg("%s", c->json);
+		exact_free(in);
+		exact_free(want);
+		buf_free(&out);
+	}
+	struct span zero = exact_copy("\"a\0\"", 4);
+	struct buf out;
+	buf_init(&out, OUT_MAX);
+	const uint8_t *p = zero.p;
+	assert_int_equal(json_get_lenient(&p, zero.p + zero.n, DEPTH, &out, NULL), JSON_BAD);
+	exact_free(zero);
+	buf_free(&out);
+}
+
 static void test_depth(void **state)
 {
 	(void)state;
@@ -486,6 +532,7 @@ int main(void)
 		cmocka_unit_test(test_good),
 		cmocka_unit_test(test_short),
 		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_lenient),
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_wide),
 		cmocka_unit_test(test_string_lengths),
