@@ -130,7 +130,6 @@ VM_METHOD(last)
 struct joiner {
 	struct vm_text text;
 	struct span by;
-	bool begun;
 };
 
 static bool join_into(struct expr_vm *x, struct value_array *array, unsigned depth, struct joiner *j)
@@ -140,24 +139,22 @@ static bool join_into(struct expr_vm *x, struct value_array *array, unsigned dep
 	for (uint32_t i = 0; i < array->n; i++) {
 		struct value v;
 		struct span s;
-		if (!vm_step(x, 1) || !vm_fetch(x, &array->v[i], &v))
+		if (!vm_step(x, 1) || !vm_fetch(x, &array->v[i], &v) || (i && !vm_text_put(x, &j->text, j->by)))
 			return false;
 		if (v.type == VALUE_ARRAY) {
 			if (!join_into(x, v.array, depth - 1, j))
 				return false;
 			continue;
 		}
-		if (!vm_to_s(x, &v, &s) || (j->begun && !vm_text_put(x, &j->text, j->by)) ||
-			!vm_text_put(x, &j->text, s))
+		if (!vm_to_s(x, &v, &s) || !vm_text_put(x, &j->text, s))
 			return false;
-		j->begun = true;
 	}
 	return true;
 }
 
 VM_METHOD(join)
 {
-	struct joiner j = {.begun = false};
+	struct joiner j = {0};
 	if (n && args[0].type != VALUE_NIL && !vm_want_str(x, &args[0], &j.by))
 		return false;
 	return join_into(x, self->array, VALUE_DEPTH_MAX, &j) && vm_text_end(&j.text, out);
@@ -448,10 +445,23 @@ VM_IN_PLACE(reject_x, M_REJECT, true)
 VM_IN_PLACE(delete_if, M_REJECT, false)
 VM_IN_PLACE(compact_x, M_COMPACT, true)
 VM_IN_PLACE(uniq_x, M_UNIQ, true)
-VM_IN_PLACE(flatten_x, M_FLATTEN, true)
+VM_IN_PLACE(flatten_any, M_FLATTEN, false)
 VM_IN_PLACE(sort_x, M_SORT, false)
 VM_IN_PLACE(sort_by_x, M_SORT_BY, false)
 VM_IN_PLACE(reverse_x, M_REVERSE, false)
+
+/* nil if no element is an array: that their number stays is not enough. */
+VM_METHOD(flatten_x)
+{
+	bool nested = false;
+	for (uint32_t i = 0; i < self->array->n && !nested; i++) {
+		struct value v;
+		if (!vm_fetch(x, &self->array->v[i], &v))
+			return false;
+		nested = v.type == VALUE_ARRAY;
+	}
+	return flatten_any(x, self, args, n, b, out) && (nested || vm_set_nil(out));
+}
 
 VM_METHOD(slice_x)
 {

@@ -191,11 +191,11 @@ static struct span next_char(struct span s, size_t *i)
 	return ch;
 }
 
-static bool charset_make(struct expr_vm *x, struct charset *c, struct span s)
+static bool charset_make(struct expr_vm *x, struct charset *c, struct span s, bool may_negate)
 {
 	size_t i = 0;
 	c->n = 0;
-	c->negated = s.n > 1 && s.p[0] == '^';
+	c->negated = may_negate && s.n > 1 && s.p[0] == '^';
 	for (unsigned k = 0; k < 256; k++)
 		c->bytes[k] = (uint8_t)k;
 	if (c->negated)
@@ -219,10 +219,10 @@ static bool charset_make(struct expr_vm *x, struct charset *c, struct span s)
 	return true;
 }
 
-/* Where the character stands in the list, -1 if it does not. */
+/* Where the character stands in the list, -1 if it does not. Of several places the last one counts. */
 static int charset_find(const struct charset *c, struct span ch)
 {
-	for (unsigned i = 0; i < c->n; i++)
+	for (unsigned i = c->n; i-- > 0;)
 		if (span_eq(c->chars[i], ch))
 			return (int)i;
 	return -1;
@@ -239,8 +239,8 @@ static bool translate(
 	struct charset from, to;
 	struct span s = value_text(self), a, c, last = {0};
 	struct vm_text t = {0};
-	if (!vm_want_str(x, &args[0], &a) || !vm_want_str(x, &args[1], &c) || !charset_make(x, &from, a) ||
-		!charset_make(x, &to, c) || !vm_step(x, s.n / 4))
+	if (!vm_want_str(x, &args[0], &a) || !vm_want_str(x, &args[1], &c) || !charset_make(x, &from, a, true) ||
+		!charset_make(x, &to, c, false) || !vm_step(x, s.n / 4))
 		return false;
 	for (size_t i = 0; i < s.n;) {
 		size_t len = vm_char_offset(span_of(s.p + i, s.n - i), 1);
@@ -295,7 +295,7 @@ static bool with_charsets(struct expr_vm *x, const struct value *self, const str
 	struct vm_text t = {0};
 	int64_t count = 0;
 	for (unsigned i = 0; i < n; i++)
-		if (!vm_want_str(x, &args[i], &list) || !charset_make(x, &sets[i], list))
+		if (!vm_want_str(x, &args[i], &list) || !charset_make(x, &sets[i], list, true))
 			return false;
 	if (!vm_step(x, s.n / 4))
 		return false;

@@ -99,7 +99,7 @@ static bool put_int(struct formatter *f, const struct directive *d, struct value
 	char text[160];
 	const struct expr_node call = {.method = FUNCTION_INTEGER};
 	if (v->type == VALUE_FLOAT)
-		*v = value_float(floor(v->d));
+		*v = value_float(trunc(v->d));
 	if (!vm_is_int(v) && !vm_function(f->x, &call, v, 1, v))
 		return false;
 	if (v->type == VALUE_FLOAT && !vm_call(f->x, M_TO_I, v, NULL, 0, NULL, v))

@@ -2,6 +2,8 @@
 #include "expr/vm.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 typedef __int128 wide;
 
@@ -162,6 +164,11 @@ VM_METHOD(remainder_of)
 VM_METHOD(divmod)
 {
 	struct value q, r;
+	if (want_number(x, &args[0], self) && as_double(&args[0]) != 0 && (!vm_is_int(self) || !vm_is_int(&args[0]))) {
+		/* That it fits to the remainder counts: 1.divmod(0.1) is 9 and nearly 0.1. */
+		double a = as_double(self), d = as_double(&args[0]), rest = floor_mod(a, d);
+		return set_whole(x, round((a - rest) / d), &q) && set_float(&r, rest) && vm_pair(x, &q, &r, out);
+	}
 	return divide_whole(x, self, args, n, b, &q) && modulo(x, self, args, n, b, &r) && vm_pair(x, &q, &r, out);
 }
 
@@ -344,6 +351,14 @@ static double round_digits(double d, double unit, enum rounding how)
 	return f / unit;
 }
 
+/* The exact value rounded, as Ruby does it where powers of ten are not exact any more. */
+static double round_exactly(double d, int64_t digits)
+{
+	char text[512];
+	snprintf(text, sizeof text, "%.*f", (int)digits, d);
+	return strtod(text, NULL);
+}
+
 static bool round_float(struct expr_vm *x, double d, int64_t digits, enum rounding how, struct value *out)
 {
 	int exponent;
@@ -351,13 +366,17 @@ static bool round_float(struct expr_vm *x, double d, int64_t digits, enum roundi
 	if (digits == 0)
 		return set_whole(x, round_whole(d, how), out);
 	if (digits < 0)
-		return set_whole(x, trunc(d), &whole) && round_int(x, &whole, digits, how, out);
+		return set_whole(x, how == ROUND_FLOOR || how == ROUND_CEIL ? round_whole(d, how) : trunc(d), &whole) &&
+		       round_int(x, &whole, digits, how, out);
 	frexp(d, &exponent);
 	/* More digits than a double has: there is nothing to round. */
 	if (isnan(d) || isinf(d) || digits >= 17 - (exponent > 0 ? exponent / 4 : exponent / 3 - 1))
 		return set_float(out, d);
-	if (digits < -(exponent > 0 ? exponent / 3 + 1 : exponent / 4))
+	bool away = (how == ROUND_CEIL && d > 0) || (how == ROUND_FLOOR && d < 0);
+	if (!away && digits < -(exponent > 0 ? exponent / 3 + 1 : exponent / 4))
 		return set_float(out, 0);
+	if (digits > 14 && how == ROUND_NEAREST)
+		return set_float(out, round_exactly(d, digits));
 	return set_float(out, round_digits(d, pow(10, (double)digits), how));
 }
 

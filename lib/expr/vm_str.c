@@ -171,6 +171,8 @@ VM_METHOD(chomp)
 			return false;
 		if (end.n && ends_with(s, end))
 			s.n -= end.n;
+		while (!end.n && s.n && s.p[s.n - 1] == '\n') /* chomp(""): all line ends */
+			s.n -= ends_with(s, SPAN_LIT("\r\n")) ? 2 : 1;
 	} else if (ends_with(s, SPAN_LIT("\r\n"))) {
 		s.n -= 2;
 	} else if (s.n && (s.p[s.n - 1] == '\n' || s.p[s.n - 1] == '\r')) {
@@ -522,7 +524,12 @@ VM_METHOD(reverse)
 	return vm_set_str(out, span_of(p, s.n));
 }
 
-VM_IN_PLACE(reverse_x, reverse)
+/* Is the text itself where others have nil for `nothing has changed`. */
+VM_METHOD(reverse_x)
+{
+	struct value made;
+	return reverse(x, self, args, n, b, &made) && vm_str_become(self, &made, out);
+}
 
 VM_METHOD(ord)
 {
