@@ -7,6 +7,8 @@
 #define HANDSHAKE_NS (10 * NS_PER_S)
 #define REQUEST_NS   (300 * NS_PER_S) /* for a request as a whole: nobody holds a connection by sending it byte by byte */
 
+#define CHUNKS_SPARE ((uint64_t)64 << 10) /* bytes around chunks that a small body_size_limit leaves */
+
 enum state { STATE_TLS, STATE_IDLE, STATE_PENDING };
 
 /* How far the request that is coming has come. Offsets count from its first byte. */
@@ -203,6 +205,12 @@ static bool take_head(struct http_session *s, const uint8_t *p, size_t n)
 	return !conn_is_ending(s->conn);
 }
 
+/* Lengths, extensions and line ends of the chunks so far: they lie in the buffer with the body, and have its limit. */
+static bool has_too_many_chunks(const struct http_session *s)
+{
+	return s->at.chunks - s->at.head - s->at.body > s->shared->body_max + CHUNKS_SPARE;
+}
+
 static void scan_chunks(struct http_session *s, const uint8_t *p, size_t n, size_t *want)
 {
 	const uint8_t *at = p + s->at.chunks;
@@ -211,10 +219,12 @@ static void scan_chunks(struct http_session *s, const uint8_t *p, size_t n, size
 	while ((chunk = http_chunk_next(&at, p + n, &data, want)) == HTTP_CHUNK_DATA) {
 		s->at.chunks = (size_t)(at - p);
 		s->at.body += data.n;
-		if (s->at.body > s->shared->body_max)
+		if (s->at.body > s->shared->body_max || has_too_many_chunks(s))
 			break;
 	}
-	if (s->at.body > s->shared->body_max || (chunk == HTTP_CHUNK_MORE && *want > s->shared->body_max + 2)) {
+	if (has_too_many_chunks(s)) {
+		refuse(s, 413, "Too large: its chunks are small, and what stands around them is over body_size_limit");
+	} else if (s->at.body > s->shared->body_max || (chunk == HTTP_CHUNK_MORE && *want > s->shared->body_max + 2)) {
 		refuse(s, 413, "Too large: the body is over body_size_limit");
 	} else if (chunk == HTTP_CHUNK_BAD) {
 		refuse(s, 400, "a chunk of the body is not as chunks are");

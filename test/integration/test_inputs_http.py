@@ -261,6 +261,32 @@ def test_preflight(run, options, method, status):
 POST = b"POST /t HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 
+def test_chunks_are_no_way_around_the_limit(run):
+    """A chunk of one byte may bring a kilobyte with it that is no body."""
+    w = run("body_size_limit 64k")
+    chunk = b"1;" + b"x" * 1000 + b"\r\n{\r\n"
+    sent = 0
+    with socket.create_connection(("127.0.0.1", w.values["port"]), 20) as s:
+        s.sendall(POST + b"Transfer-Encoding: chunked\r\n\r\n")
+        s.settimeout(1)
+        got = b""
+        while sent < 32 << 20 and not got:
+            s.settimeout(20)
+            s.sendall(chunk * 100)
+            sent += 100 * len(chunk)
+            s.settimeout(0.001)
+            try:
+                got = s.recv(65536)
+            except TimeoutError:
+                pass
+    assert got.startswith(b"HTTP/1.1 413 "), (sent, got)
+    assert sent < 4 << 20
+    # Chunks that are only small are no reason.
+    whole = b'{"a":"' + b"x" * 8000 + b'"}'
+    assert raw(w, POST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n" +
+               b"".join(b"1\r\n%c\r\n" % c for c in whole) + b"0\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+
+
 def test_chunked_bytewise(run):
     w = run()
     data = POST + b'Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\n{"a\r\n4;ext=1\r\n":1}\r\n0\r\nX-Trailer: 1\r\n\r\n'
