@@ -20,9 +20,10 @@
 
 #define HEADERS_MAX	  (16 << 10)
 #define BODY_MAX	  (1 << 20)
-#define CONNECTIONS_MAX	  64
-#define IDLE_SECONDS	  10 /* without a byte in either direction */
-#define REQUEST_SECONDS	  30 /* from the connection or the last request to the end of the next one */
+#define CONNECTIONS_MAX	  64			/* one more, and the one whose time would be over first gives way */
+#define PLACES		  (2 * CONNECTIONS_MAX) /* those that give way need theirs for another moment */
+#define IDLE_SECONDS	  10			/* without a byte in either direction */
+#define REQUEST_SECONDS	  30			/* from the connection or the last request to the end of the next one */
 #define SWEEP_MS	  250
 #define STREAM_UNSENT_MAX (1u << 20)
 #define BACKLOG		  128
@@ -47,6 +48,7 @@ struct listener {
 struct connection {
 	struct bufferevent *bev; /* NULL: free place */
 	int64_t deadline_ns;	 /* monotonic */
+	bool leaving;
 };
 
 struct admin {
@@ -57,7 +59,7 @@ struct admin {
 	size_t listener_count;
 	struct route *routes;
 	size_t route_count;
-	struct connection connections[CONNECTIONS_MAX];
+	struct connection connections[PLACES];
 	size_t connection_count;
 	bool paused;  /* the listeners, because all places are taken */
 	SSL_CTX *tls; /* NULL = plain */
@@ -97,13 +99,36 @@ static bool evhttp_is_done(struct bufferevent *bev)
 	return !on_event;
 }
 
+static void see_off(struct connection *c)
+{
+	c->leaving = true;
+	shutdown(bufferevent_getfd(c->bev), SHUT_RDWR); /* evhttp sees the end and drops it */
+}
+
+/* Whoever holds connections and asks nothing must not keep a health check out. */
+static void make_way_for(struct admin *a, const struct connection *newest)
+{
+	struct connection *first = NULL;
+	size_t staying = 0;
+	for (size_t i = 0; i < PLACES; i++) {
+		struct connection *c = &a->connections[i];
+		if (!c->bev || c->leaving)
+			continue;
+		staying++;
+		if (c != newest && (!first || c->deadline_ns < first->deadline_ns))
+			first = c;
+	}
+	if (staying > CONNECTIONS_MAX)
+		see_off(first);
+}
+
 static void on_sweep(evutil_socket_t fd, short what, void *arg)
 {
 	struct admin *a = arg;
 	int64_t now = clock_mono_ns();
 	(void)fd;
 	(void)what;
-	for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+	for (size_t i = 0; i < PLACES; i++) {
 		struct connection *c = &a->connections[i];
 		if (!c->bev)
 			continue;
@@ -112,10 +137,10 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 			c->bev = NULL;
 			a->connection_count--;
 		} else if (now >= c->deadline_ns) {
-			shutdown(bufferevent_getfd(c->bev), SHUT_RDWR); /* evhttp sees the end and drops it */
+			see_off(c);
 		}
 	}
-	if (a->paused && a->connection_count < CONNECTIONS_MAX)
+	if (a->paused && a->connection_count < PLACES)
 		pause_listeners(a, false);
 	if (a->connection_count == 0)
 		evtimer_del(a->sweep);
@@ -143,17 +168,17 @@ static struct bufferevent *on_connection(struct event_base *base, void *arg)
 	struct bufferevent *bev = new_bufferevent(a, base);
 	if (!bev)
 		return NULL;
-	for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+	for (size_t i = 0; i < PLACES; i++) {
 		struct connection *c = &a->connections[i];
 		if (c->bev)
 			continue;
 		bufferevent_incref(bev);
-		c->bev = bev;
-		c->deadline_ns = clock_mono_ns() + REQUEST_SECONDS * NS_PER_S;
+		*c = (struct connection){.bev = bev, .deadline_ns = clock_mono_ns() + REQUEST_SECONDS * NS_PER_S};
 		a->connection_count++;
+		make_way_for(a, c);
 		break;
 	}
-	if (a->connection_count == CONNECTIONS_MAX)
+	if (a->connection_count == PLACES)
 		pause_listeners(a, true);
 	if (!evtimer_pending(a->sweep, NULL))
 		evtimer_add(a->sweep, &interval);
@@ -163,7 +188,7 @@ static struct bufferevent *on_connection(struct event_base *base, void *arg)
 static void set_deadline(struct admin *a, struct evhttp_connection *evcon, int64_t at_ns)
 {
 	struct bufferevent *bev = evhttp_connection_get_bufferevent(evcon);
-	for (size_t i = 0; i < CONNECTIONS_MAX; i++)
+	for (size_t i = 0; i < PLACES; i++)
 		if (a->connections[i].bev == bev)
 			a->connections[i].deadline_ns = at_ns;
 }
@@ -399,7 +424,7 @@ void admin_free(struct admin *a)
 		return;
 	if (a->http)
 		evhttp_free(a->http); /* with its listeners */
-	for (size_t i = 0; i < CONNECTIONS_MAX; i++)
+	for (size_t i = 0; i < PLACES; i++)
 		if (a->connections[i].bev)
 			bufferevent_decref(a->connections[i].bev);
 	if (a->sweep)

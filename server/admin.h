@@ -3,7 +3,7 @@
  * thread that runs its event base (the main thread), like every function here.
  *
  * It answers what is routed and nothing else: no files, no folders. What a client may cost is bounded: headers 16 KiB, body 1 MiB, 64
- * connections (further ones wait in the backlog), 10 s without a byte, 30 s for a whole request (a stream may last).
+ * connections (one more, and the one that has been silent longest is closed), 10 s without a byte, 30 s for a whole request (a stream may last).
  */
 #ifndef WEIR_ADMIN_H
 #define WEIR_ADMIN_H
