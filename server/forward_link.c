@@ -302,7 +302,7 @@ static enum link_result start_tls(
 		int rc = SSL_connect(l->ssl);
 		if (rc == 1)
 			return LINK_OK;
-		enum link_result r = ssl_wait(l, rc, deadline, "the TLS handshake", err);
+		enum link_result r = ssl_wait(l, rc, deadline, "agreeing on TLS", err);
 		if (r != LINK_OK)
 			return r;
 	}
