@@ -12,7 +12,7 @@ MUTANTS = [
         ("\tcounter_add(in->source->n.refused, f->count);\n\tstruct txn *t", "\tstruct txn *t"),
     ], [FAULTS + "test_refused_is_not_acknowledged"]),
     ("409 is a failure", "lib/elastic/bulk_reply.c", [
-        ("\tif (status == 409 && create)\n\t\treturn BULK_DUPLICATE;\n", "\t(void)create;\n"),
+        ("return create ? BULK_DUPLICATE : BULK_RETRY;", "return create ? BULK_REJECT : BULK_RETRY;"),
     ], ["unit:elastic/bulk_reply", FAULTS + "test_reply_unreadable[lost]"]),
     ("429 is for good", "lib/elastic/bulk_reply.c", [
         ("status == 408 || status == 429 ||", "status == 408 ||"),
@@ -42,7 +42,7 @@ MUTANTS = [
         ("\t\tcounter_add(f->n.retries, 1);\n", "\t\tcounter_add(f->n.retries, 1);\n\t\tcommit(f, c);\n\t\treturn;\n"),
     ], [FAULTS + "test_items_rejected"]),
     ("what is held is done", "server/elasticsearch_flush.c", [
-        ("\t\t\treturn t->pending_held ? FLUSH_BLOCKED : FLUSH_DONE;", "\t\t\treturn FLUSH_DONE;"),
+        ("return t->for_now ? FLUSH_RETRY : t->pending_held ? FLUSH_BLOCKED : FLUSH_DONE;", "return FLUSH_DONE;"),
     ], [FAULTS + "test_blocked_index[closed]"]),
     ("401 and the like are done", "server/elasticsearch_post.c", [
         ("r.status >= 500 ? POST_DOWN : POST_HOLD);", "r.status >= 500 ? POST_DOWN : POSTED);"),
@@ -126,7 +126,7 @@ MUTANTS = [
     ], ["test_connections.py::test_sender_that_never_looks[TLSv1_3]"]),
     ("sender: cut off within a message", "server/forward_session.c", [
         ("conn_is_ending(s->conn) || forward_decoder_is_inside(s->decoder))\n\t\treturn;", "conn_is_ending(s->conn))\n\t\treturn;"),
-        ("(conn_has_input(s->conn) || clock_mono_ns()", "(clock_mono_ns()"),
+        ("return !conn_has_input(s->conn) && clock_mono_ns()", "return clock_mono_ns()"),
     ], ["test_connections.py::test_half_a_message"]),
     ("sender: any tag is taken", "server/forward_rules.c", [
         ("return !tags || tag_match(tags, tag);", "return tags || !tag_match(tags, tag);"),

@@ -20,7 +20,7 @@ MUTANTS = [
     ("held: tidying up forgets what waits", "server/held_tidy.c", [
         ("\t\tif (!is_held(h, view->id, v->key, w.index))", "\t\tif (is_held(h, view->id, v->key, w.index))")], HELD),
     ("held: what waits at a reload stays where nobody looks", "server/held.c", [
-        ("\tadd_holders(&h->leaving, h->ours.v, h->ours.n);\n", "")], HELD),
+        ("\tadd_holders(&h->leaving, h->places, h->ours.n);\n", "")], HELD),
     ("held: streams without a bound", "server/holder.c", [
         ("|| map_count(h->streams) >= HOLDER_STREAMS)", "|| !h->streams)")], HELD),
     ("repeats: a repetition is acknowledged before the first copy is durable", "server/repeats.c", [
