@@ -8,7 +8,9 @@
 #include "base/buf.h"
 #include "discovery_file.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Each server as a line. */
 static const char *read_list(const char *text, bool json, struct buf *out)
@@ -79,6 +81,43 @@ static void test_lists(void **state)
 	buf_free(&out);
 }
 
+/* By its name a file is JSON or YAML, and conf_encoding says what its bytes are. */
+static void test_files(void **state)
+{
+	static const struct {
+		const char *ending, *encoding, *text, *want;
+	} cases[] = {
+		{".json", "utf-8", "[{\"host\":\"h\",\"port\":1,\"name\":\"Zürich\"}]", "Zürich"},
+		{".yml", "utf-8", "- {host: h, port: 1, name: Zürich}", "Zürich"},
+		{".yaml", "iso-8859-1", "- {host: h, port: 1, name: Z\xfcrich}", "Zürich"},
+		{".json", "windows-1252", "[{\"host\":\"h\",\"port\":1,\"name\":\"\x80\"}]", "€"},
+		{"", "utf-8", "- {host: h, port: 1, name: Z\xfcrich}", "this is not UTF-8"},
+		{"", "klingon", "[]", "conf_encoding: unknown encoding name - klingon"},
+		{".json", "utf-8", "- {host: h, port: 1}", "line 1: JSON:"},
+		{".none", "utf-8", NULL, "it cannot be opened: No such file or directory"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char path[64];
+		struct forward_list l;
+		struct err err;
+		snprintf(path, sizeof path, "/tmp/weir-discovery-%d%s", (int)getpid(), cases[i].ending);
+		FILE *f = cases[i].text ? fopen(path, "w") : NULL;
+		if (f) {
+			fputs(cases[i].text, f);
+			fclose(f);
+		}
+		forward_list_init(&l);
+		bool ok = discovery_file_read(path, cases[i].encoding, &l, &err);
+		unlink(path);
+		if (ok)
+			assert_string_equal(l.v[0].name, cases[i].want);
+		else if (!strstr(err.text, cases[i].want) || strncmp(err.text, path, strlen(path)) != 0)
+			fail_msg("%zu: %s", i, err.text);
+		forward_list_free(&l);
+	}
+}
+
 /* What a few bytes of aliases would make large. */
 static void test_bombs(void **state)
 {
@@ -141,6 +180,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_bombs),
 		cmocka_unit_test(test_same),
 		cmocka_unit_test(test_states_are_kept),
