@@ -434,7 +434,8 @@ static void make_bulk(struct elasticsearch_settings *s, const struct elasticsear
 	if (c->pipeline && *c->pipeline)
 		o->pipeline = make_template(s, 3, c, "pipeline", c->pipeline, r);
 	o->utc_index = c->utc_index;
-	o->target_index = make_path(s, 0, c, "target_index_key", c->target_index_key, true, r);
+	o->target_index = make_path(s, 0, c, "target_index_key", c->target_index_key,
+		c->target_index_key && *c->target_index_key != '$', r);
 	o->id_key = make_path(s, 1, c, "id_key", c->id_key, c->id_key && *c->id_key != '$', r);
 	o->routing_key = make_path(s, 2, c, "routing_key", c->routing_key, c->routing_key && *c->routing_key != '$', r);
 	o->time_key = make_path(s, 3, c, "time_key", c->time_key, false, r);

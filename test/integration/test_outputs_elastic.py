@@ -1,8 +1,11 @@
 """Data streams, index templates and v0.12's placeholders on the real servers."""
+import contextlib
 import http.server
 import json
+import re
 import subprocess
 import threading
+import urllib.parse
 
 import pytest
 
@@ -112,6 +115,114 @@ def test_what_an_elasticsearch_data_stream_puts(weir, prefix):
                                              "template": {"settings": {"index.lifecycle.name": "logs-app-default_policy"}}}
     action, document = Empty.asked[6][2].splitlines()
     assert list(json.loads(action)) == ["create"] and "@timestamp" in json.loads(document)
+
+
+@contextlib.contextmanager
+def empty_server():
+    Empty.asked = []
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Empty) as empty:
+        threading.Thread(target=empty.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{empty.server_port}"
+        empty.shutdown()
+
+
+def put_by(weir, config, output):
+    """path -> the body that was put there, or what was posted; [a line of JSON each]."""
+    with empty_server() as url:
+        w = weir(config, es_url=url, prefix="p", output=output)
+        send_events(w.port, "app", [{"seq": 1}])
+        wait_until(lambda: any("_bulk" in path for _, path, _ in Empty.asked), 20, w.log_tail)
+        w.stop()
+    return {path: [json.loads(line) for line in body.splitlines()] for method, path, body in Empty.asked if method != "GET"}
+
+
+def test_names_of_a_rollover(weir, tmp_path):
+    """deflector_alias, application_name, index_separator and index_date_pattern make the first index's name; the template is put as it is."""
+    (tmp_path / "t.json").write_text('{"index_patterns": ["logs_shop_*"]}')
+    got = put_by(weir, ELASTICSEARCH.replace(LOGSTASH, "index_name logs\n"), f"""
+      template_name t
+      template_file {tmp_path}/t.json
+      rollover_index true
+      deflector_alias shop
+      application_name web
+      index_separator _
+      index_date_pattern now/w{{xxxx.ww}}""")
+    assert got["/_template/t"] == [{"index_patterns": ["logs_shop_*"]}]
+    (index,) = [path for path in got if path not in ("/_template/t", "/logs/_bulk")]
+    assert urllib.parse.unquote(index) == "/<logs_web_{now/w{xxxx.ww}}_000001>"
+    assert got[index] == [{"aliases": {"shop": {"is_write_index": True}}}]
+
+
+def test_policies(weir):
+    """ilm_policies go in place of ilm_policy, and the one that is attached is ilm_policy_id."""
+    one, two = {"policy": {"phases": {"hot": {"actions": {}}}}}, {"policy": {"phases": {"delete": {"min_age": "1d", "actions": {"delete": {}}}}}}
+    got = put_by(weir, ELASTICSEARCH.replace(LOGSTASH, "index_name logs\n"), f"""
+      enable_ilm true
+      ilm_policy_id two
+      ilm_policies {json.dumps({"one": one, "two": two})}""")
+    assert got["/_ilm/policy/one"] == [one] and got["/_ilm/policy/two"] == [two]
+    assert got["/_template/logs_template"][0]["settings"]["index.lifecycle.name"] == "two"
+
+
+def test_parameters_of_a_data_stream(weir):
+    policy = {"policy": {"phases": {"hot": {"actions": {"rollover": {"max_age": "1d"}}}}}}
+    got = put_by(weir, ELASTICSEARCH.replace("@type elasticsearch", "@type elasticsearch_data_stream").replace(LOGSTASH, "data_stream_name logs-app\n"), f"""
+      data_stream_template_name mine
+      data_stream_ilm_name keep
+      data_stream_ilm_policy {json.dumps(policy)}
+      data_stream_template_use_index_patterns_wildcard false""")
+    assert got["/_ilm/policy/keep"] == [policy]
+    assert got["/_index_template/mine"] == [{"index_patterns": ["logs-app"], "data_stream": {}, "template": {"settings": {"index.lifecycle.name": "keep"}}}]
+
+
+class There(Empty):
+    """A server that has everything that is asked for."""
+
+    def send_response(self, status, *_):
+        super().send_response(200)
+
+
+@pytest.mark.parametrize("output,put", [
+    ("", []),
+    ("template_overwrite true", ["/_template/logs"]),
+    ("ilm_policy_overwrite true", ["/_ilm/policy/logstash-policy"]),
+])
+def test_what_is_overwritten(weir, tmp_path, output, put):
+    (tmp_path / "t.json").write_text('{"index_patterns": ["logs-*"]}')
+    There.asked = []
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), There) as there:
+        threading.Thread(target=there.serve_forever, daemon=True).start()
+        w = weir(ELASTICSEARCH.replace(LOGSTASH, "index_name logs\n"), es_url=f"http://127.0.0.1:{there.server_port}", prefix="p",
+                 output=f"enable_ilm true\n template_name logs\n template_file {tmp_path}/t.json\n{output}")
+        send_events(w.port, "app", [{"seq": 1}])
+        wait_until(lambda: any("_bulk" in path for _, path, _ in There.asked), 20, w.log_tail)
+        w.stop()
+        there.shutdown()
+    assert [path for method, path, _ in There.asked if method == "PUT"] == put
+
+
+@pytest.mark.parametrize("key", ["to.index", "$.to.index"])
+def test_parameters_of_documents(weir, fake_es, prefix, key):
+    """target_index_key, remove_keys; an event without id_key is a dead letter where emit_error_for_missing_id says so."""
+    w = weir(ELASTICSEARCH.replace(LOGSTASH, "index_name {{prefix}}-else\n"), es_url=fake_es.url, prefix=prefix, output=f"""
+      target_index_key {key}
+      id_key id
+      emit_error_for_missing_id true
+      remove_keys gone""")
+    send_events(w.port, "app", [{"seq": 0, "id": "a", "to": {"index": f"{prefix}-one", "b": 1}, "gone": 1}, {"seq": 1, "id": "b"}, {"seq": 2}])
+    wait_until(lambda: fake_es.stored_events() == 2, 20, w.log_tail)
+    assert fake_es.documents(f"{prefix}-one") == {"a": {"seq": 0, "id": "a", "to": {"b": 1}}}
+    assert fake_es.documents(f"{prefix}-else") == {"b": {"seq": 1, "id": "b"}}
+    wait_until(lambda: w.metrics().sum("weir_dead_letter_events_total") == 1, 20, w.log_tail)
+
+
+def test_flat_documents(weir, fake_es, prefix):
+    w = weir(ELASTICSEARCH, es_url=fake_es.url, prefix=prefix, output="flatten_hashes true\n flatten_hashes_separator /\n time_precision 0")
+    send_events(w.port, "app", [{"a": {"b": {"c": 1}, "d": [1]}}])
+    wait_until(lambda: fake_es.documents(f"{prefix}-*"), 20, w.log_tail)
+    (document,) = fake_es.documents(f"{prefix}-*").values()
+    assert re.fullmatch(r"[-0-9]+T[0-9:]+(Z|\+00:00)", document.pop("@timestamp"))
+    assert document == {"a/b/c": 1, "a/d": [1]}
 
 
 class Refusing(http.server.BaseHTTPRequestHandler):
