@@ -84,6 +84,22 @@ def closed(sock, timeout=10):
     return True
 
 
+def test_chunk_sizes(run):
+    """Of a message over chunk_size_warn_limit it is told; one over chunk_size_limit ends its connection, and is not acknowledged."""
+    w = run("chunk_size_warn_limit 1k\nchunk_size_limit 10k")
+    with Connection(w.port) as c:
+        acked(c, record={"n": 0})
+        assert "chunk_size_warn_limit" not in w.log()
+        acked(c, record={"n": 1, "text": "x" * 2000})
+        w.wait_log("chunk_size_warn_limit")
+        with pytest.raises((OSError, ConnectionError)):
+            acked(c, record={"n": 2, "text": "x" * 20000})
+    w.wait_log("chunk_size_limit")
+    with Connection(w.port) as c:
+        acked(c, record={"n": 3})
+    assert [r["n"] for r in found(w, 3)] == [0, 1, 3]
+
+
 # ---- TLS ---------------------------------------------------------------------------------------------------------------
 
 

@@ -2,13 +2,14 @@
 import gzip
 import os
 import re
+import socket
 
 import msgpack
 import pytest
 
 from harness.forward import Connection, encode, send_events
 from harness.waiting import wait_until
-from harness.weir import SYSTEM
+from harness.weir import SYSTEM, Weir
 
 SOURCE = SYSTEM + """
 <source>
@@ -193,6 +194,57 @@ def test_memory_buffer(weir, tmp_path):
     assert list(files(tmp_path / "out").values()) == [b'2023-11-14T22:13:20+00:00\ta\t{"n":1}\n']
 
 
+@pytest.mark.parametrize("flat,name", [
+    ("", "all.2023111507_0.log"),
+    ("localtime", "all.2023111507_0.log"),
+    ("utc", "all.2023111422_0.log"),
+    ("timezone -05:00", "all.2023111417_0.log"),
+])
+def test_v012_slices(weir, tmp_path, flat, name):
+    """What v0.12 wrote into the output itself: slices by the name's format, in the zone that is asked for. (Asia/Tokyo is nine hours ahead.)"""
+    w = Weir(tmp_path, SOURCE + """
+<match **>
+  type file
+  path {{out}}/all
+  buffer_type memory
+  buffer_queue_full_action exception
+  time_slice_format %Y%m%d%H
+  time_slice_wait 0
+  try_flush_interval 1
+  queued_chunk_flush_interval 1
+  retry_limit 3
+  output_tag false
+  {{flat}}
+</match>""", out=tmp_path / "out", flat=flat)
+    w.env["TZ"] = "Asia/Tokyo"
+    w.start()
+    try:
+        send(w, "a", {"n": 1})
+        wait_until(lambda: files(tmp_path / "out"), 20, w.log_tail)
+        assert list(files(tmp_path / "out")) == [name]
+    finally:
+        w.stop()
+
+
+@pytest.mark.parametrize("more,name", [("path_suffix .txt", "all_0.txt"), ("add_path_suffix false", "all_0")])
+def test_suffix(weir, tmp_path, more, name):
+    w = weir(SOURCE + """
+<match **>
+  @type file
+  path {{out}}/all
+  {{more}}
+  <format>
+    output_tag false
+  </format>
+  <buffer []>
+    flush_mode immediate
+  </buffer>
+</match>""", out=tmp_path / "out", more=more)
+    send(w, "a", {"n": 1})
+    wait_until(lambda: files(tmp_path / "out"), 20, w.log_tail)
+    assert files(tmp_path / "out") == {name: b'2023-11-14T22:13:20+00:00\t{"n":1}\n'}
+
+
 def test_routes(weir, tmp_path):
     w = weir(SOURCE + """
 <match app.**>
@@ -214,6 +266,21 @@ def test_routes(weir, tmp_path):
     key loop
     pattern /./
     tag app.web
+  </rule>
+</match>
+<match regexp.**>
+  @type rewrite_tag_filter
+  remove_tag_regexp /^regexp\\.(\\w)/
+  hostname_command hostname -s
+  <rule>
+    key a
+    pattern /./
+    tag of.${tag}
+  </rule>
+  <rule>
+    key host
+    pattern /./
+    tag host.${hostname}
   </rule>
 </match>
 <match r.**>
@@ -243,6 +310,14 @@ def test_routes(weir, tmp_path):
       labels app:nginx
     </match>
   </route>
+  <route>
+    @label @OUT
+    tag container
+    <match>
+      container_names side,car
+      hosts n1
+    </match>
+  </route>
 </match>
 <match **>
   @type relabel
@@ -265,8 +340,10 @@ def test_routes(weir, tmp_path):
     send(w, "r.a", {"r": 1})
     labels = {"labels": {"app": "nginx"}}
     send(w, "k", {"kubernetes": {**labels, "namespace_name": "d"}}, {"kubernetes": {**labels, "namespace_name": "kube"}})
+    send(w, "k", {"kubernetes": {"container_name": "car", "host": "n1"}}, {"kubernetes": {"container_name": "car", "host": "n2"}})
+    send(w, "regexp.web", {"a": 1}, {"host": 1})
     tags = lambda: sorted(line.split(b"\t")[0].decode() for line in files(tmp_path / "out").get("all.log", b"").splitlines())
-    want = sorted(["new.web.Bar.Foo", "web", "z.a", "a", "nginx", "other"])
+    want = sorted(["new.web.Bar.Foo", "web", "z.a", "a", "nginx", "other", "container", "other", "of.eb", "host." + socket.gethostname().split(".")[0]])
     wait_until(lambda: tags() == want, 20, lambda: f"{tags()}\n{w.log_tail()}")
     m = w.metrics()
     assert m.sum("weir_output_dropped_events_total", reason="no_rule") == 1

@@ -14,6 +14,8 @@ from harness.waiting import wait_until
 from harness.weir import ELASTICSEARCH, SYSTEM
 from harness.traffic import NOTHING, Traffic, difference
 
+from test_inputs_forward import pki  # noqa: F401
+
 SENDER = SYSTEM + """
 <source>
   @type forward
@@ -398,3 +400,43 @@ def test_name_that_nobody_knows(weir, receiver, name_server):
     name_server.a["r.example"] = "127.0.0.1"
     name_server.srv[NAME] = [(1, 1, r.port, "r.example")]
     wait_until(lambda: r.events() == [("app", 0)], 20, w.log_tail)
+
+
+PRIVATE = "ca_cert_path {pki}/ca.pem\n ca_private_key_path {pki}/ca.key\n generate_cert_common_name {name}\n generate_private_key_length 2048\n" \
+          " generate_cert_country JP\n generate_cert_state Tokyo\n generate_cert_locality Chiyoda\n generate_cert_expiration 1d\n"
+FILES = "cert_path {pki}/server.pem\n private_key_path {pki}/server.key\n"
+
+
+@pytest.mark.parametrize("transport,output,why", [
+    # what the server's certificate has to be
+    (FILES, "tls_cert_path {pki}/other.pem", "verify failed|unable to get local issuer"),
+    (FILES, "tls_ca_cert_path {pki}/ca.pem", None),
+    (FILES, "tls_insecure_mode true", None),
+    ("insecure true\n", "tls_cert_path {pki}/ca.pem", "verify failed|self.signed"),
+    ("insecure true\n", "tls_allow_self_signed_cert true\ntls_verify_hostname false", None),
+    (PRIVATE.replace("{name}", "elsewhere.test"), "tls_cert_path {pki}/ca.pem", "verify failed|[Hh]ost ?name|IP address mismatch"),
+    (PRIVATE.replace("{name}", "elsewhere.test"), "tls_cert_path {pki}/ca.pem\ntls_verify_hostname false", None),
+    # what the sender shows
+    (FILES + "ca_path {pki}/ca.pem\n client_cert_auth true\n", "tls_cert_path {pki}/ca.pem", "certificate required|handshake failure|closed|ended"),
+    (FILES + "ca_path {pki}/ca.pem\n client_cert_auth true\n", "tls_cert_path {pki}/ca.pem\ntls_client_cert_path {pki}/server.pem\n"
+     "tls_client_private_key_path {pki}/server.locked\ntls_client_private_key_passphrase open sesame", None),
+    # versions and ciphers
+    (FILES + "min_version TLSv1_2\n max_version TLSv1_2\n", "tls_cert_path {pki}/ca.pem\ntls_version TLSv1_3", "protocol version|alert"),
+    (FILES + "min_version TLSv1_2\n max_version TLSv1_3\n", "tls_cert_path {pki}/ca.pem\ntls_version TLSv1_3", None),
+    (FILES + "version TLSv1_2\n ciphers ECDHE-RSA-AES256-GCM-SHA384\n",
+     "tls_cert_path {pki}/ca.pem\ntls_ciphers ECDHE-RSA-AES128-GCM-SHA256", "handshake failure|alert"),
+    (FILES + "version TLSv1_2\n ciphers ECDHE-RSA-AES256-GCM-SHA384\n",
+     "tls_cert_path {pki}/ca.pem\ntls_ciphers ECDHE-RSA-AES256-GCM-SHA384", None),
+])
+def test_tls_parameters(weir, pki, transport, output, why):  # noqa: F811
+    """Each parameter of TLS, on both sides: what is not as it asks for is not delivered to, and waits."""
+    behind = weir(SENDER.replace("port {{forward_port}}", "port {{forward_port}}\n<transport tls>\n" + transport.replace("{pki}", str(pki)) + "</transport>", 1)
+                  .replace("@type forward\n  @id fwd", "@type null\n  @id fwd"))
+    front = weir(SENDER, output=server(behind.port) + f"require_ack_response true\nrecover_wait 0.1\ntransport tls\n{output}".replace("{pki}", str(pki)))
+    send_events(front.port, "app", [{"seq": i} for i in range(3)])
+    if why:
+        front.wait_log(why)
+        assert behind.metrics().sum("weir_source_events_total", type="forward") == 0
+    else:
+        wait_until(lambda: behind.metrics().sum("weir_source_events_total", type="forward") == 3, 20, front.log_tail)
+    assert "open sesame" not in front.log()
