@@ -7,8 +7,6 @@
  */
 #include "out_forward.h"
 
-#include "base/base64.h"
-#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -17,21 +15,9 @@
 #include "flow.h"
 #include "forward_discovery.h"
 #include "forward_probe.h"
+#include "forward_window.h"
 #include "pipeline.h"
 #include "plugin.h"
-#include "record/event.h"
-#include "record/msgpack_put.h"
-#include "record/msgpack_scan.h"
-
-#include <libdeflate.h>
-#include <zstd.h>
-
-#include <stdio.h>
-
-#define WINDOW_BYTES	(1u << 20)
-#define WINDOW_MESSAGES 256u
-#define MESSAGE_BYTES	(8u << 20) /* of entries; a longer frame is cut between events */
-#define ID_LEN		25u	   /* Base64 of 16 bytes and a line feed, as fluentd's */
 
 struct forward {
 	struct output *output;
@@ -40,13 +26,6 @@ struct forward {
 	struct {
 		struct counter *events, *messages, *bytes, *failed;
 	} n;
-};
-
-struct message {
-	size_t start, end; /* in flusher.out */
-	uint32_t events;
-	char id[ID_LEN + 1];
-	bool acked;
 };
 
 struct flusher {
@@ -59,121 +38,9 @@ struct flusher {
 	size_t link_node;
 	int64_t link_since_ns;
 	bool reused;
-	struct buf out, entries, packed;
-	struct message *messages;
-	size_t n, cap;
-	struct libdeflate_compressor *gzip;
+	struct forward_window window;
 	struct flush_report *report;
 };
-
-/* ---- messages ------------------------------------------------------------------------------------------------------- */
-
-static struct message *add_message(struct flusher *t)
-{
-	if (t->n == t->cap)
-		t->messages = mem_realloc(t->messages, (t->cap = 2 * t->cap + 16) * sizeof *t->messages);
-	t->messages[t->n] = (struct message){.start = t->out.n};
-	return &t->messages[t->n++];
-}
-
-static void make_id(char id[ID_LEN + 1], const uint8_t *key, uint32_t first)
-{
-	uint8_t bytes[FRAME_KEY_LEN + 4];
-	struct buf text;
-	buf_init(&text, 64);
-	memcpy(bytes, key, FRAME_KEY_LEN);
-	be32_put(bytes + FRAME_KEY_LEN, first);
-	base64_put(&text, BASE64_STD, span_of(bytes, sizeof bytes));
-	snprintf(id, ID_LEN + 1, "%s\n", buf_cstr(&text));
-	buf_free(&text);
-}
-
-/* Whole seconds instead of times with a fraction. */
-static bool with_integer_times(struct flusher *t, struct span entries, int64_t received_ns)
-{
-	const uint8_t *p = entries.p, *end = p + entries.n;
-	buf_clear(&t->entries);
-	while (p < end) {
-		struct event e;
-		size_t used;
-		enum event_result result = event_read(p, end, MP_DEPTH_LIMIT, &e, &used);
-		if (!used)
-			return false;
-		p += used;
-		if (result != EVENT_OK)
-			continue;
-		mp_put_array_head(&t->entries, 2);
-		mp_put_int(&t->entries, e.kind == EVENT_TIME_NOW ? received_ns / NS_PER_S : e.time.sec);
-		buf_put_span(&t->entries, e.record);
-	}
-	return !t->entries.failed;
-}
-
-static bool compress(struct flusher *t, struct span *entries)
-{
-	buf_clear(&t->packed);
-	if (t->c->compress == FORWARD_GZIP) {
-		size_t bound = libdeflate_gzip_compress_bound(t->gzip, entries->n);
-		if (!buf_reserve(&t->packed, bound))
-			return false;
-		t->packed.n = libdeflate_gzip_compress(t->gzip, entries->p, entries->n, t->packed.p, bound);
-	} else {
-		size_t bound = ZSTD_compressBound(entries->n);
-		if (!buf_reserve(&t->packed, bound))
-			return false;
-		size_t n = ZSTD_compress(t->packed.p, bound, entries->p, entries->n, ZSTD_CLEVEL_DEFAULT);
-		t->packed.n = ZSTD_isError(n) ? 0 : n;
-	}
-	*entries = buf_span(&t->packed);
-	return t->packed.n != 0;
-}
-
-static bool put_message(
-	struct flusher *t, const struct frame_view *v, struct span entries, uint32_t count, uint32_t first)
-{
-	struct message *m = add_message(t);
-	static const char *const names[] = {[FORWARD_TEXT] = NULL, [FORWARD_GZIP] = "gzip", [FORWARD_ZSTD] = "zstd"};
-	struct forward_packed packed = {.tag = v->tag, .count = count, .compressed = names[t->c->compress]};
-	make_id(m->id, v->key, frame_first_place(v->info) + first);
-	m->events = count;
-	if (t->c->require_ack)
-		packed.chunk = span_of(m->id, ID_LEN);
-	if (t->c->time_as_integer) {
-		if (!with_integer_times(t, entries, v->received_ns))
-			return false;
-		entries = buf_span(&t->entries);
-	}
-	if (packed.compressed && !compress(t, &entries))
-		return false;
-	packed.entries = entries;
-	bool ok = forward_put_packed(&t->out, &packed);
-	m->end = t->out.n;
-	return ok;
-}
-
-/* A frame as messages: one, unless it is long. */
-static bool put_frame(struct flusher *t, const struct frame_view *v, uint32_t first)
-{
-	const uint8_t *p = v->entries.p, *end = p + v->entries.n, *from = p;
-	uint32_t count = 0;
-	if (v->entries.n <= MESSAGE_BYTES)
-		return put_message(t, v, v->entries, v->count, first);
-	while (p < end) {
-		size_t used = mp_length(p, end);
-		if (!used)
-			break;
-		if (count && (size_t)(p - from) + used > MESSAGE_BYTES) {
-			if (!put_message(t, v, span_of(from, (size_t)(p - from)), count, first))
-				return false;
-			first += count;
-			count = 0;
-			from = p;
-		}
-		p += used;
-		count++;
-	}
-	return !count || put_message(t, v, span_of(from, (size_t)(p - from)), count, first);
-}
 
 /* ---- a server ------------------------------------------------------------------------------------------------------- */
 
@@ -232,18 +99,6 @@ static enum sent open_link(struct flusher *t, size_t node, struct err *err)
 	return SENT;
 }
 
-static bool note_ack(struct flusher *t, struct span id, size_t *left)
-{
-	for (size_t i = 0; i < t->n; i++) {
-		if (!t->messages[i].acked && span_is(id, t->messages[i].id)) {
-			t->messages[i].acked = true;
-			(*left)--;
-			return true;
-		}
-	}
-	return false;
-}
-
 static enum sent read_acks(struct flusher *t, size_t left, struct err *err)
 {
 	struct span answer;
@@ -252,11 +107,12 @@ static enum sent read_acks(struct flusher *t, size_t left, struct err *err)
 		enum link_result r = forward_link_read(t->link, &answer, deadline - clock_mono_ns(), err);
 		if (r != LINK_OK)
 			return r == LINK_STOPPED ? SEND_STOPPED : SEND_FAILED;
-		if (!note_ack(t, forward_read_ack(answer), &left)) {
+		if (!forward_window_ack(&t->window, forward_read_ack(answer))) {
 			err_set(err, "%s: the server's answer is no ack of ours",
 				forward_nodes_at(t->nodes, t->link_node)->name);
 			return SEND_FAILED;
 		}
+		left--;
 	}
 	return SENT;
 }
@@ -264,13 +120,14 @@ static enum sent read_acks(struct flusher *t, size_t left, struct err *err)
 /* Sends the messages that are not acknowledged yet, all of them or (`one`) the first. */
 static enum sent send_messages(struct flusher *t, bool one, struct err *err)
 {
-	size_t sent = 0, first = t->n, last = 0;
-	for (size_t i = 0; i < t->n; i++) {
-		struct message *m = &t->messages[i];
+	struct forward_window *w = &t->window;
+	size_t sent = 0, first = w->n, last = 0;
+	for (size_t i = 0; i < w->n; i++) {
+		struct forward_message_out *m = &w->v[i];
 		if (m->acked || (one && sent))
 			continue;
 		enum link_result r = forward_link_write(
-			t->link, span_of(t->out.p + m->start, m->end - m->start), t->c->send_timeout_ns, err);
+			t->link, span_of(w->out.p + m->start, m->end - m->start), t->c->send_timeout_ns, err);
 		if (r != LINK_OK)
 			return r == LINK_STOPPED ? SEND_STOPPED : SEND_FAILED;
 		first = sent ? first : i;
@@ -280,16 +137,8 @@ static enum sent send_messages(struct flusher *t, bool one, struct err *err)
 	if (t->c->require_ack)
 		return read_acks(t, sent, err);
 	for (size_t i = first; i <= last && sent; i++)
-		t->messages[i].acked = true;
+		w->v[i].acked = true;
 	return SENT;
-}
-
-static size_t unacked(const struct flusher *t)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < t->n; i++)
-		n += !t->messages[i].acked;
-	return n;
 }
 
 /* The window to one server, over as many connections as it takes while each brings it further. */
@@ -297,7 +146,7 @@ static enum sent send_to(struct flusher *t, size_t node, struct err *err)
 {
 	bool one = false;
 	for (;;) {
-		size_t before = unacked(t);
+		size_t before = forward_window_unacked(&t->window);
 		enum sent sent = open_link(t, node, err);
 		if (sent != SENT)
 			return sent;
@@ -306,12 +155,12 @@ static enum sent send_to(struct flusher *t, size_t node, struct err *err)
 		sent = send_messages(t, single, err);
 		if (sent != SENT || single)
 			drop_link(t);
-		if (sent == SEND_STOPPED || !unacked(t))
+		if (sent == SEND_STOPPED || !forward_window_unacked(&t->window))
 			return sent;
 		/* A server that closes after each message, or that closed an old connection just now. */
-		if (sent == SEND_FAILED && unacked(t) == before && !reused)
+		if (sent == SEND_FAILED && forward_window_unacked(&t->window) == before && !reused)
 			return sent;
-		one |= sent == SEND_FAILED && unacked(t) < before;
+		one |= sent == SEND_FAILED && forward_window_unacked(&t->window) < before;
 	}
 }
 
@@ -388,20 +237,14 @@ static enum sent send_window(struct flusher *t)
 
 /* ---- a chunk -------------------------------------------------------------------------------------------------------- */
 
-static void clear_window(struct flusher *t)
-{
-	buf_clear(&t->out);
-	t->n = 0;
-}
-
 static void count_window(struct flusher *t)
 {
 	uint64_t events = 0;
-	for (size_t i = 0; i < t->n; i++)
-		events += t->messages[i].events;
+	for (size_t i = 0; i < t->window.n; i++)
+		events += t->window.v[i].events;
 	counter_add(t->f->n.events, events);
-	counter_add(t->f->n.messages, t->n);
-	counter_add(t->f->n.bytes, t->out.n);
+	counter_add(t->f->n.messages, t->window.n);
+	counter_add(t->f->n.bytes, t->window.out.n);
 }
 
 static enum flush_result send_all(struct flusher *t, struct chunk_rest *rest)
@@ -412,20 +255,20 @@ static enum flush_result send_all(struct flusher *t, struct chunk_rest *rest)
 	enum chunk_read read;
 	bool unsaved = false;
 	do {
-		clear_window(t);
+		forward_window_clear(&t->window);
 		while ((read = chunk_rest_next(rest, &v, &first, &err)) == CHUNK_FRAME) {
-			if (!put_frame(t, &v, first)) {
+			if (!forward_window_put(&t->window, &v, first)) {
 				flush_because(t->report, "no memory for a message of %zu bytes", v.entries.n);
 				return FLUSH_RETRY;
 			}
-			if (t->out.n >= WINDOW_BYTES || t->n >= WINDOW_MESSAGES)
+			if (forward_window_is_full(&t->window))
 				break;
 		}
 		if (read == CHUNK_FAILED) {
 			flush_because(t->report, "%s", err.text);
 			return FLUSH_RETRY;
 		}
-		if (!t->n)
+		if (!t->window.n)
 			break;
 		if (unsaved)
 			(void)chunk_rest_save(rest, false, &err); /* the worst of a failure is a repetition */
@@ -464,12 +307,7 @@ static void flush_close(void *thread)
 	if (!t)
 		return;
 	drop_link(t);
-	buf_free(&t->out);
-	buf_free(&t->entries);
-	buf_free(&t->packed);
-	if (t->gzip)
-		libdeflate_free_compressor(t->gzip);
-	mem_free(t->messages);
+	forward_window_free(&t->window);
 	forward_nodes_free(t->nodes);
 	mem_free(t->tried);
 	mem_free(t);
@@ -481,10 +319,7 @@ static void *flush_open(struct output *o, int stop_fd, struct err *err)
 	t->f = o->self;
 	t->c = o->conf;
 	t->stop_fd = stop_fd;
-	buf_init(&t->out, (size_t)1 << 31);
-	buf_init(&t->entries, (size_t)1 << 31);
-	buf_init(&t->packed, (size_t)1 << 31);
-	if (t->c->compress != FORWARD_GZIP || (t->gzip = libdeflate_alloc_compressor(6)))
+	if (forward_window_init(&t->window, t->c))
 		return t;
 	err_set(err, "no memory for gzip");
 	flush_close(t);
