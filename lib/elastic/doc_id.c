@@ -11,6 +11,7 @@ _Static_assert(FRAME_KEY_LEN == 12, "time, key and place are multiples of three 
 void doc_id_begin(struct doc_id_frame *f, const uint8_t key[FRAME_KEY_LEN], uint32_t first)
 {
 	f->first = first;
+	memcpy(f->head, key, sizeof f->head);
 	base64_encode(BASE64_URL, span_of(key, FRAME_KEY_LEN), f->key);
 }
 
@@ -29,5 +30,8 @@ void doc_id_put(const struct doc_id_frame *f, int64_t ms, uint32_t index, char *
 	put_24(out, (uint32_t)(ms >> 24));
 	put_24(out + 4, (uint32_t)ms);
 	memcpy(out + 8, f->key, sizeof f->key);
-	put_24(out + 24, f->first + index);
+	const uint32_t place = f->first + index;
+	put_24(out + 24, place);
+	if (place >> 24) /* tens of millions of tiny events in one message */
+		put_24(out + 8, (f->head[0] ^ place >> 24) << 16 | (uint32_t)f->head[1] << 8 | f->head[2]);
 }

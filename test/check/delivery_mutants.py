@@ -38,6 +38,15 @@ MUTANTS = [
     ("the state of a retry is not kept", "server/elasticsearch_flush.c", [
         ("\tsave(t, true);\n", ""),
     ], [FAULTS + "test_retry_state_survives_a_kill"]),
+    ("what is behind a rejected event in its chunk waits", "server/elasticsearch_flush.c", [
+        ("\tif (!all_held && (t->busy || ", "\tif (!all_held && (1 || "),
+    ], ["test_books.py::test_one_index_takes_nothing[503-unavailable_shards_exception]"]),
+    ("what was read of a chunk is delivered", "server/chunk_rest.c", [
+        ("outcome(r, r->marked_returned);\n\tchunk_account", "outcome(r, r->returned);\n\tchunk_account"),
+    ], ["test_outputs_http.py::test_dropped_undelivered"]),
+    ("an output that comes back has its old threads, too", "server/reload.c", [
+        ("\tfor (const struct generation *old = g; old; old = old->next)\n", "\tfor (const struct generation *old = g; old; old = NULL)\n"),
+    ], ["test_reload.py::test_output_comes_back"]),
     ("a chunk goes although some of it failed", "server/flow.c", [
         ("\t\tcounter_add(f->n.retries, 1);\n", "\t\tcounter_add(f->n.retries, 1);\n\t\tcommit(f, c);\n\t\treturn;\n"),
     ], [FAULTS + "test_items_rejected"]),

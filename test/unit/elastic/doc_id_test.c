@@ -56,11 +56,27 @@ static void test_stability(void **state)
 	assert_string_equal(id, "AYvP5Wh7MDEyMzQ1Njc4OWFiARFw");
 }
 
+/* A compressed message may hold more events than the place tells apart. */
+static void test_long_frames(void **state)
+{
+	(void)state;
+	struct doc_id_frame f;
+	char ids[4][DOC_ID_LEN];
+	static const uint32_t places[] = {5, 5 + (1 << 24), 5 + (2 << 24), UINT32_MAX};
+	doc_id_begin(&f, key, 0);
+	for (size_t i = 0; i < 4; i++) {
+		doc_id_put(&f, 1, places[i], ids[i]);
+		for (size_t k = 0; k < i; k++)
+			assert_memory_not_equal(ids[i], ids[k], DOC_ID_LEN);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_stability),
+		cmocka_unit_test(test_long_frames),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
