@@ -3,32 +3,22 @@
 #include "forward_session_impl.h"
 #include "inject.h"
 
+#include <errno.h>
 #include <string.h>
 
-/* A bad event, copied out of the decoder until its message is known. */
-struct bad_event {
-	const char *reason;
-	size_t len;
-};
-
+/* Copied out of the decoder until its message is known. */
 void session_on_bad_event(void *arg, struct span entry, const char *reason)
 {
 	struct session *s = arg;
-	struct bad_event b = {.reason = reason, .len = entry.n};
-	if (buf_reserve(&s->bad, sizeof b + entry.n)) {
-		buf_put(&s->bad, &b, sizeof b);
-		buf_put_span(&s->bad, entry);
-	} else {
-		s->bad.failed = false;
-	}
-	s->bad_count++;
+	if (!bad_events_add(&s->bad, reason, entry))
+		s->bad_failed = true;
 }
 
 static void forget_bad_events(struct session *s)
 {
-	s->bad_count = 0;
-	buf_free(&s->bad);
-	buf_init(&s->bad, 1u << 30);
+	bad_events_free(&s->bad);
+	bad_events_init(&s->bad);
+	s->bad_failed = false;
 }
 
 static void bury_bad_events(struct session *s, struct span tag, struct txn *txn)
@@ -36,20 +26,19 @@ static void bury_bad_events(struct session *s, struct span tag, struct txn *txn)
 	uint64_t held;
 	size_t at = 0;
 	struct bad_event b = {0};
-	while (at < s->bad.n) {
-		memcpy(&b, s->bad.p + at, sizeof b);
-		at += sizeof b;
-		ingest_dead(session_ingest(s), tag, span_of(s->bad.p + at, b.len), 1, b.reason, txn);
-		at += b.len;
-	}
+	struct span bytes;
+	while (bad_events_next(&s->bad, &at, &b, &bytes))
+		ingest_dead(session_ingest(s), tag, bytes, b.count, b.reason, txn);
+	if (s->bad_failed && txn)
+		txn_fail(txn, ENOMEM); /* its sender has them */
 	if (log_allowed(&s->shared->log_skip, SESSION_LOG_EVERY_NS, &held))
 		log_warn(s->shared->source->id,
 			"skip invalid event: it is kept as a dead letter, the others of its message go on, and it is "
 			"acknowledged, "
 			"as a repetition would bring the same bytes",
 			LOG_S("peer", conn_peer(s->conn)->text), LOG_B("tag", tag), LOG_S("reason", b.reason),
-			LOG_U("events", s->bad_count), LOG_U("held_back", held));
-	counter_add(s->shared->source->n.skipped, s->bad_count);
+			LOG_U("events", s->bad.count), LOG_U("held_back", held));
+	counter_add(s->shared->source->n.skipped, s->bad.count);
 	forget_bad_events(s);
 }
 
@@ -84,12 +73,12 @@ static void store_events(struct session *s, const struct forward_msg *m, struct 
 	struct buf grown;
 	if (txn && m->count) {
 		make_key(s, m, tag, &b);
-		if (ingest_is_repeated(in, b.key, m->count + s->bad_count, txn)) {
+		if (ingest_is_repeated(in, b.key, m->count + s->bad.count, txn)) {
 			forget_bad_events(s);
 			return;
 		}
 	}
-	if (s->bad_count)
+	if (s->bad.count)
 		bury_bad_events(s, tag, txn);
 	if (!m->count)
 		return;
@@ -109,9 +98,9 @@ static void take_events(struct session *s, const struct forward_msg *m, struct a
 	struct buf name;
 	buf_init(&name, 8192);
 	counter_add(source->n.messages, 1);
-	counter_add(source->n.events, m->count + s->bad_count);
+	counter_add(source->n.events, m->count + s->bad.count);
 	counter_add(source->n.bytes, m->raw.n);
-	conn_sent_events(s->conn, 1, m->count + s->bad_count);
+	conn_sent_events(s->conn, 1, m->count + s->bad.count);
 	if (m->markers)
 		counter_add(source->n.markers, m->markers);
 	store_events(s, m, renamed(s, m->tag, &name), a ? &a->txn : NULL);
@@ -157,8 +146,8 @@ bool session_refuses(struct session *s, const struct forward_msg *m)
 		return false;
 	counter_add(source->n.messages, 1);
 	counter_add(source->n.bytes, m->raw.n);
-	counter_add(source->n.events, m->count + s->bad_count);
-	counter_add(source->n.refused, m->count + s->bad_count);
+	counter_add(source->n.events, m->count + s->bad.count);
+	counter_add(source->n.refused, m->count + s->bad.count);
 	counter_add(s->shared->n.refused_tags, 1);
 	forget_bad_events(s);
 	if (log_allowed(&s->shared->log_tag, SESSION_LOG_EVERY_NS, &held))

@@ -478,7 +478,7 @@ static void on_free(struct conn *c)
 	if (s->resolving)
 		resolve_cancel(s->resolving);
 	forward_decoder_free(s->decoder);
-	buf_free(&s->bad);
+	bad_events_free(&s->bad);
 	inject_free(s->inject);
 	mem_free(s->identity);
 	stream_server_left(s->shared->server);
@@ -502,7 +502,7 @@ static void *session_new(void *arg, struct worker *w)
 	s->state = SESSION_WAIT_PING;
 	s->waiter.wake = on_wake;
 	s->flush.deliver = deliver_flush;
-	buf_init(&s->bad, 1u << 30);
+	bad_events_init(&s->bad);
 	return s;
 }
 

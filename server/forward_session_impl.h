@@ -5,6 +5,7 @@
 #ifndef WEIR_FORWARD_SESSION_IMPL_H
 #define WEIR_FORWARD_SESSION_IMPL_H
 
+#include "bad_events.h"
 #include "base/clock.h"
 #include "forward_key.h"
 #include "forward_session.h"
@@ -48,8 +49,8 @@ struct session {
 	struct mail flush;
 	bool flush_queued;
 	int64_t handshake_until_ns, drain_until_ns;
-	struct buf bad; /* struct bad_event, bytes, ... */
-	unsigned bad_count;
+	struct bad_events bad; /* of the message at hand */
+	bool bad_failed;       /* there was no memory for one of them */
 	uint64_t repeats[FORWARD_KEY_REPEATS];
 	unsigned repeat_at;
 	uint8_t nonce[FORWARD_NONCE_LEN], auth[FORWARD_NONCE_LEN];

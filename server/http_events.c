@@ -47,16 +47,10 @@ static void fail(struct reading *x, unsigned status, const char *why)
 /* One event of several: the others go on. */
 static void bad(struct reading *x, const char *reason, const char *why, struct span bytes)
 {
-	struct http_bad b = {.reason = reason, .len = bytes.n};
 	if (!x->out->why)
 		x->out->why = why;
-	x->out->bad_count++;
-	if (buf_reserve(&x->out->bad, sizeof b + bytes.n)) {
-		buf_put(&x->out->bad, &b, sizeof b);
-		buf_put_span(&x->out->bad, bytes);
-	} else {
+	if (!bad_events_add(&x->out->bad, reason, bytes))
 		fail(x, 503, "no memory: send it again");
-	}
 }
 
 /* ---- parameters ---------------------------------------------------------------------------------------------------------------- */
@@ -433,7 +427,7 @@ void http_events_read(const struct http_reader *reader, const struct http_reques
 	struct buf unpacked;
 	*out = (struct http_events){0};
 	buf_init(&out->entries, ENTRIES_MAX);
-	buf_init(&out->bad, ENTRIES_MAX);
+	bad_events_init(&out->bad);
 	buf_init(&unpacked, (size_t)reader->conf->decompression_size_limit);
 	added_init(&x.added);
 	if (unpack(&x, &body, &unpacked)) {
@@ -445,7 +439,7 @@ void http_events_read(const struct http_reader *reader, const struct http_reques
 			read_events(&x, body, room);
 		arena_free(&x.params.arena);
 	}
-	if (!out->status && !out->count && out->bad_count)
+	if (!out->status && !out->count && out->bad.count)
 		out->status = 400;
 	added_free(&x.added);
 	buf_free(&unpacked);
@@ -454,7 +448,7 @@ void http_events_read(const struct http_reader *reader, const struct http_reques
 void http_events_free(struct http_events *e)
 {
 	buf_free(&e->entries);
-	buf_free(&e->bad);
+	bad_events_free(&e->bad);
 }
 
 /* ---- how a source reads ------------------------------------------------------------------------------------------------------------------ */

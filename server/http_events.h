@@ -5,6 +5,7 @@
 #ifndef WEIR_HTTP_EVENTS_H
 #define WEIR_HTTP_EVENTS_H
 
+#include "bad_events.h"
 #include "http/http_request.h"
 #include "http_conf.h"
 #include "parse/parser.h"
@@ -28,16 +29,10 @@ void http_reader_free(struct http_reader *r);
 struct http_events {
 	struct buf entries; /* batch.h */
 	uint32_t count;
-	struct buf bad; /* struct http_bad, its bytes, ... */
-	uint32_t bad_count;
+	struct bad_events bad;
 	unsigned status;   /* 0, or that of the answer: nothing of the request can be used */
 	const char *why;   /* of the first thing that was bad: a sentence */
 	uint32_t why_line; /* of ndjson, from 1; 0 = it has no lines */
-};
-
-struct http_bad {
-	const char *reason; /* a fixed word */
-	size_t len;
 };
 
 /* Whether the request's query has a parameter that holds events. */

@@ -213,26 +213,24 @@ static bool make_tag(const struct http_conf *c, struct span path, struct buf *ta
 static void bury_bad(
 	struct in_http *h, struct ingest *in, struct span tag, const struct http_events *e, struct txn *txn)
 {
-	struct http_bad b;
+	struct bad_event b;
+	struct span bytes;
 	uint64_t held;
-	for (size_t at = 0; at < e->bad.n; at += b.len) {
-		memcpy(&b, e->bad.p + at, sizeof b);
-		at += sizeof b;
-		ingest_dead(in, tag, span_of(e->bad.p + at, b.len), 1, b.reason, txn);
-	}
-	counter_add(h->source->n.skipped, e->bad_count);
+	for (size_t at = 0; bad_events_next(&e->bad, &at, &b, &bytes);)
+		ingest_dead(in, tag, bytes, b.count, b.reason, txn);
+	counter_add(h->source->n.skipped, e->bad.count);
 	if (log_allowed(&h->log_skip, LOG_EVERY_NS, &held))
 		log_warn(h->source->id,
 			"events of a request are no use: they are kept as dead letters, the others of the request are "
 			"stored",
-			LOG_B("tag", tag), LOG_U("events", e->bad_count), LOG_S("error", e->why),
+			LOG_B("tag", tag), LOG_U("events", e->bad.count), LOG_S("error", e->why),
 			LOG_U("held_back", held));
 }
 
 static void count(struct in_http *h, const struct http_events *e, size_t bytes)
 {
 	counter_add(h->source->n.messages, 1);
-	counter_add(h->source->n.events, e->count + e->bad_count);
+	counter_add(h->source->n.events, e->count + e->bad.count);
 	counter_add(h->source->n.bytes, bytes);
 }
 
@@ -244,7 +242,7 @@ static void store(struct exchange *x, struct span tag, const struct http_events 
 		.tag = tag, .entries = buf_span(&e->entries), .count = e->count, .received_ns = ingest_now(in)};
 	ingest_new_key(in, b.key);
 	txn_begin(&x->txn, x->feed.worker, on_txn);
-	if (e->bad_count)
+	if (e->bad.count)
 		bury_bad(x->http, in, tag, e, &x->txn);
 	ingest_message(in, &b, &x->txn);
 	if (!feed_close(&x->feed))
@@ -256,7 +254,7 @@ static void store(struct exchange *x, struct span tag, const struct http_events 
 static void store_probe(struct exchange *x, struct span tag, const struct http_events *e)
 {
 	struct ingest *in = feed_open(&x->feed);
-	if (e->bad_count)
+	if (e->bad.count)
 		bury_bad(x->http, in, tag, e, NULL);
 	ingest_events(in, tag, (struct span){0}, buf_span(&e->entries), e->count);
 	if (!feed_close(&x->feed))
@@ -295,7 +293,7 @@ static void take_events(struct http_session *s, const struct http_request *r, st
 		reply_bad(s, 400, "400 Bad Request", "the path is too long for a tag", 0, x->headers);
 	else {
 		count(h, &e, body.n + (probe ? r->query.n : 0));
-		http_session_sent_events(s, e.count + e.bad_count);
+		http_session_sent_events(s, e.count + e.bad.count);
 		if (!e.count)
 			reply_good(s, x->headers);
 		else if (probe)

@@ -1,4 +1,5 @@
 """The forward input as senders meet it: TLS, the handshake, heartbeats, its options, and what it does with those who behave badly."""
+import gzip
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ import pytest
 
 from harness.forward import Connection, chunk_id, encode, event_time
 from harness.ports import free_port
-from harness.waiting import wait_until
+from harness.waiting import PATIENCE, wait_until
 from harness.weir import SYSTEM
 
 CONFIG = SYSTEM + """
@@ -447,6 +448,21 @@ def test_invalid_events(run, skip):
     want = [0, 2, 3] if skip == "true" else [3]
     assert [r["i"] for r in found(w, len(want))] == want
     assert w.metrics().sum("weir_dead_letter_events_total") == 1
+
+
+def test_nothing_but_invalid_events(run):
+    """A few kilobytes that unpack to a million bad entries cost neither minutes nor gigabytes; all are counted, and kept."""
+    w = run()
+    entries = b"\x92\x00\xc0" * 1000000
+    with Connection(w.port) as c:
+        began = time.monotonic()
+        c.send(msgpack.packb(["app.web", gzip.compress(entries), {"compressed": "gzip", "chunk": "c"}]))
+        assert c.ack() == "c"
+        assert time.monotonic() - began < 3 * PATIENCE
+    m = w.metrics()
+    assert m.sum("weir_dead_letter_events_total") == m.sum("weir_source_skipped_events_total") == 1000000
+    assert w.rss() < 200 << 20
+    assert 3000000 < m.sum("weir_dead_letters_bytes") < 8 << 20
 
 
 # ---- byte by byte ------------------------------------------------------------------------------------------------------

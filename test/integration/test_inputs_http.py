@@ -166,6 +166,16 @@ def test_bad_body(run, type, body, why):
     assert "failed to process request" in w.log()
 
 
+def test_many_bad_lines(run):
+    """A million of them behind a good one are kept and counted, and take hardly more room than they came in."""
+    w = run()
+    r = request(w, body=b'{"a":1}\n' + b"[1]\n" * 1000000, headers={"Content-Type": "application/x-ndjson"})
+    assert r.status == 200
+    wait_events(w, 1)
+    assert dead_letters(w) == {"not_map": 1000000}
+    assert w.metrics().sum("weir_dead_letters_bytes") < 8 << 20
+
+
 def test_bad_part(run):
     """Good events of a request are stored, bad ones are dead letters."""
     w = run()
