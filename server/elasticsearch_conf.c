@@ -413,9 +413,34 @@ static void check_stream(const struct elasticsearch_conf *c, struct conf_report 
 			r, CONF_ERROR, conf_where(c, "write_operation"), "a data stream takes new documents only");
 }
 
+static void check_literal(const struct elasticsearch_conf *c, const char *param, const char *value, const char *why,
+	struct conf_report *r)
+{
+	const char *begin = value ? strstr(value, "${") : NULL;
+	if (begin && strchr(begin, '}'))
+		conf_report_add(
+			r, CONF_ERROR, conf_where(c, param), "%s: placeholders are not possible here: %s", param, why);
+}
+
+/* Where fluentd's outputs take placeholders and these do not. */
+static void check_literals(const struct elasticsearch_conf *c, struct conf_report *r)
+{
+	static const char server[] = "events do not choose the server; give each server a <match> of its own";
+	static const char field[] = "it names one field of all events";
+	check_literal(c, "host", c->host, server, r);
+	check_literal(c, "hosts", c->hosts, server, r);
+	if (c->common.schema != &elasticsearch_dynamic_conf_schema)
+		return;
+	check_literal(c, "tag_key", c->tag_key, field, r);
+	check_literal(c, "time_key", c->time_key, field, r);
+	check_literal(c, "id_key", c->id_key, field, r);
+	check_literal(c, "routing_key", c->routing_key, field, r);
+}
+
 static void check(void *conf, struct conf_report *r)
 {
 	struct elasticsearch_conf *c = conf;
+	check_literals(c, r);
 	if (is_data_stream(c) && !conf_is_given(c->common.schema, c, "use_legacy_template"))
 		c->use_legacy_template = false;
 	rollover_check(c, r);
