@@ -300,16 +300,18 @@ static void put_record(const struct concat *c, const struct held_event *first, c
 	struct span key, value;
 	uint32_t fields = 0;
 	size_t head = out->n;
-	bool compare = (uint64_t)m.left * more.left <= COMPARE_MAX;
+	bool compare = (uint64_t)m.left * more.left <= COMPARE_MAX, joined = false;
 	mp_put_map_room(out);
 	while (next_pair(&m, &key, &value)) {
-		if (is_left_out(c, key) || is_key(key, mark))
+		bool is_text_key = is_key(key, c->conf->key);
+		if (is_left_out(c, key) || is_key(key, mark) || (is_text_key && joined))
 			continue;
 		buf_put_span(out, key);
-		if (is_key(key, c->conf->key))
+		if (is_text_key)
 			put_joined(c, first, count, out);
 		else
 			buf_put_span(out, value);
+		joined = joined || is_text_key;
 		fields++;
 	}
 	while (compare && next_pair(&more, &key, &value)) {

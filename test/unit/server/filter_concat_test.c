@@ -17,6 +17,9 @@ static const struct {
 		"+ 3 {\"m\":\"abc\"}\n", 1},
 	{"key m\nn_lines 2\nuse_first_timestamp true", "{\"m\":\"a\"}\n--\n{\"m\":\"b\"}\n", "+ 1 {\"m\":\"a\\nb\"}\n",
 		0},
+	/* a key that came twice: the last one counts, and its text is joined once, however large the parts are */
+	{"key m\nn_lines 2", "{\"m\":\"a\",\"x\":1,\"m\":\"b\",\"m\":\"c\"}\n{\"m\":\"d\"}\n",
+		"2 {\"m\":\"c\\nd\",\"x\":1}\n", 0},
 	/* streams; events without the field; texts that are none */
 	{"key m\nn_lines 2\nstream_identity_key s",
 		"{\"m\":\"a\",\"s\":1}\n{\"m\":\"b\",\"s\":2}\n{\"m\":\"c\",\"s\":2}\n{\"m\":\"d\",\"s\":1}\n",
