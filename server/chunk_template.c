@@ -157,6 +157,22 @@ static void check_time(const struct chunk_keys *k, const struct rule *rule)
 		rule->text, finenesses[need].title, finenesses[need].example, (long long)timekey);
 }
 
+/* What looks like a placeholder of other plugins and is none here: fluentd keeps it as it is, too, and says so when it writes. */
+static void check_unknown(const struct rule *rule)
+{
+	const char *end;
+	long index;
+	for (const char *p = rule->text; (p = strstr(p, "${")) && (end = strchr(p, '}')); p += 2) {
+		if (type_of(p + 2, (size_t)(end - p) - 2, &index) != PART_TEXT)
+			continue;
+		conf_report_add(rule->r, CONF_WARNING, rule->pos,
+			"'%.*s' is no placeholder of %s, and stays there as it is: ${tag}, ${tag[N]}, ${key}, ${$.a.b} "
+			"and "
+			"${chunk_id} are",
+			(int)(end + 1 - p), p, rule->param);
+	}
+}
+
 static void check_tag(const struct chunk_template *t, const struct chunk_keys *k, const struct rule *rule)
 {
 	bool used = false;
@@ -201,6 +217,7 @@ struct chunk_template *chunk_template_new(const struct chunk_keys *k, const char
 	check_time(k, &rule);
 	check_tag(t, k, &rule);
 	check_keys(t, k, &rule);
+	check_unknown(&rule);
 	if (r->errors == errors)
 		return t;
 	chunk_template_free(t);
