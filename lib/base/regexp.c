@@ -1,13 +1,13 @@
 #include "base/regexp.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/regexp_engine.h"
 #include "base/utf8.h"
 
 #include <pthread.h>
 
-/* Oniguruma takes \d, \s and \w as Unicode's unless told otherwise; Ruby's are ASCII. */
-#define AS_RUBY (ONIG_OPTION_WORD_IS_ASCII | ONIG_OPTION_DIGIT_IS_ASCII | ONIG_OPTION_SPACE_IS_ASCII)
+#define SOURCE_MAX ((size_t)1 << 20) /* bytes of an expression as it is compiled */
 
 /* A step back is some 10 ns: the worst search ends after about a tenth of a second. */
 #define STEPS_AT_ONE_START 1000000
@@ -31,11 +31,34 @@ static void initialize(void)
 
 /* ---- the engine ------------------------------------------------------------------------------------------------------ */
 
+/*
+ * Ruby's \d, \s and \w are ASCII, but its \b, [[:digit:]] and \p{Word} are Unicode. Oniguruma has options for all of them together only: so it takes them
+ * as Unicode's, and the three are written out. A set within a set is allowed, so it does not matter where they stand.
+ */
+static bool put_as_ruby(struct buf *out, struct span source)
+{
+	static const char letters[] = "dDsSwW";
+	static const char *const sets[] = {
+		"[0-9]", "[^0-9]", "[\\x09-\\x0d\\x20]", "[^\\x09-\\x0d\\x20]", "[a-zA-Z0-9_]", "[^a-zA-Z0-9_]"};
+	for (size_t i = 0; i < source.n; i++) {
+		const bool escape = source.p[i] == '\\' && i + 1 < source.n;
+		const char *letter = escape && source.p[i + 1] ? strchr(letters, source.p[i + 1]) : NULL;
+		if (letter)
+			buf_put_str(out, sets[letter - letters]);
+		else
+			buf_put(out, source.p + i, escape ? 2 : 1);
+		i += escape;
+	}
+	return !out->failed;
+}
+
 regex_t *regexp_engine_compile(struct span source, unsigned flags, struct err *err)
 {
-	OnigErrorInfo info;
+	OnigErrorInfo info = {0};
+	struct buf written;
+	int rc = ONIGERR_MEMORY;
 	UChar text[ONIG_MAX_ERROR_MESSAGE_LEN];
-	OnigOptionType options = AS_RUBY | (flags & REGEXP_IGNORE_CASE ? ONIG_OPTION_IGNORECASE : 0) |
+	OnigOptionType options = (flags & REGEXP_IGNORE_CASE ? ONIG_OPTION_IGNORECASE : 0) |
 				 (flags & REGEXP_EXTENDED ? ONIG_OPTION_EXTEND : 0) |
 				 (flags & REGEXP_MULTI_LINE ? ONIG_OPTION_MULTILINE : 0);
 	regex_t *onig;
@@ -45,13 +68,18 @@ regex_t *regexp_engine_compile(struct span source, unsigned flags, struct err *e
 		err_set(err, "the regular expression is not UTF-8");
 		return NULL;
 	}
-	const UChar *p = source.n ? source.p : (const UChar *)"";
-	int rc = onig_new(&onig, p, p + source.n, options, ONIG_ENCODING_UTF8, ONIG_SYNTAX_RUBY, &info);
-	if (rc == ONIG_NORMAL)
-		return onig;
-	int n = onig_error_code_to_str(text, rc, &info);
-	err_set(err, "not a regular expression: %.*s: /%.*s/", n, (const char *)text, (int)source.n, (const char *)p);
-	return NULL;
+	buf_init(&written, SOURCE_MAX);
+	if (put_as_ruby(&written, source)) {
+		const UChar *p = written.n ? written.p : (const UChar *)"";
+		rc = onig_new(&onig, p, p + written.n, options, ONIG_ENCODING_UTF8, ONIG_SYNTAX_RUBY, &info);
+	}
+	if (rc != ONIG_NORMAL) {
+		int n = onig_error_code_to_str(text, rc, &info);
+		err_set(err, "not a regular expression: %.*s: /%.*s/", n, (const char *)text, (int)source.n,
+			(const char *)source.p);
+	}
+	buf_free(&written);
+	return rc == ONIG_NORMAL ? onig : NULL;
 }
 
 enum regexp_result regexp_engine_search(regex_t *onig, struct span text, size_t from, OnigRegion *region)

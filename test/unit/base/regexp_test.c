@@ -34,6 +34,16 @@ static void test_table(void **state)
 		{"\\h{3}\\p{Alpha}[[:space:]]", 0, SPAN_LIT("0afz\t"), REGEXP_YES},
 		{"\\w|\\d|\\s", 0, SPAN_LIT("\xc3\xa9\xd9\xa1\xc2\xa0"),
 			REGEXP_NO}, /* a letter, a digit, a blank, as Unicode has it */
+		/* but words end where Unicode's do: "timeout" and a Korean particle; named classes are Unicode's */
+		{"\\btimeout\\b", 0, SPAN_LIT("timeout\xea\xb0\x80"), REGEXP_NO},
+		{"timeout\\B", 0, SPAN_LIT("timeout\xea\xb0\x80"), REGEXP_YES},
+		{"\\btimeout\\b", 0, SPAN_LIT("\xea\xb0\x80 timeout."), REGEXP_YES},
+		{"^[[:digit:]]\\p{Word}[[:space:]]$", 0, SPAN_LIT("\xd9\xa1\xc3\xa9\xc2\xa0"), REGEXP_YES},
+		{"^[\\w.-]+[^\\s\\d][\\W]\\S\\D[\\w&&[^b]]\\\\w$", 0,
+			SPAN_LIT("a-b.x;!\xc3\xa9"
+				 "a\\w"),
+			REGEXP_YES},
+		{"\\w \\s", REGEXP_EXTENDED, SPAN_LIT("a "), REGEXP_YES},
 		{"(?<=a)b(?!c)", 0, SPAN_LIT("abc abd"), REGEXP_YES},
 		{"(a|aa)+$", 0, SPAN_LIT("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaax"),
 			REGEXP_LIMIT},
