@@ -31,23 +31,53 @@ static void initialize(void)
 
 /* ---- the engine ------------------------------------------------------------------------------------------------------ */
 
+/* How an expression is written for Oniguruma. */
+struct rewriting {
+	const uint8_t *p, *end;
+	unsigned depth; /* sets around p */
+	struct buf *out;
+};
+
+/* Puts `by` for `word`, if that is what comes. */
+static bool replace(struct rewriting *r, const char *word, const char *by)
+{
+	size_t n = strlen(word);
+	if ((size_t)(r->end - r->p) < n || memcmp(r->p, word, n) != 0)
+		return false;
+	r->p += n;
+	return buf_put_str(r->out, by);
+}
+
+/* Ruby's \d, \s and \w are ASCII, and its [:punct:] has the symbols of ASCII, too. A set within a set is allowed, so it does not matter where they stand. */
+static bool put_set(struct rewriting *r)
+{
+	return replace(r, "\\d", "[0-9]") || replace(r, "\\D", "[^0-9]") || replace(r, "\\s", "[\\x09-\\x0d\\x20]") ||
+	       replace(r, "\\S", "[^\\x09-\\x0d\\x20]") || replace(r, "\\w", "[a-zA-Z0-9_]") ||
+	       replace(r, "\\W", "[^a-zA-Z0-9_]") ||
+	       (r->depth && (replace(r, "[:punct:]", "[[:punct:]$+<=>\\^`|~]") ||
+				    replace(r, "[:^punct:]", "[^[:punct:]$+<=>\\^`|~]")));
+}
+
 /*
- * Ruby's \d, \s and \w are ASCII, but its \b, [[:digit:]] and \p{Word} are Unicode. Oniguruma has options for all of them together only: so it takes them
- * as Unicode's, and the three are written out. A set within a set is allowed, so it does not matter where they stand.
+ * \b, [[:digit:]] and \p{Word} are Unicode's in Ruby, and Oniguruma has options only for them together with \w and the like: so it takes all as Unicode's, and what
+ * is different is written out.
  */
 static bool put_as_ruby(struct buf *out, struct span source)
 {
-	static const char letters[] = "dDsSwW";
-	static const char *const sets[] = {
-		"[0-9]", "[^0-9]", "[\\x09-\\x0d\\x20]", "[^\\x09-\\x0d\\x20]", "[a-zA-Z0-9_]", "[^a-zA-Z0-9_]"};
-	for (size_t i = 0; i < source.n; i++) {
-		const bool escape = source.p[i] == '\\' && i + 1 < source.n;
-		const char *letter = escape && source.p[i + 1] ? strchr(letters, source.p[i + 1]) : NULL;
-		if (letter)
-			buf_put_str(out, sets[letter - letters]);
-		else
-			buf_put(out, source.p + i, escape ? 2 : 1);
-		i += escape;
+	struct rewriting r = {.p = source.p, .end = source.p + source.n, .out = out};
+	while (r.p < r.end) {
+		if (put_set(&r))
+			continue;
+		size_t n = *r.p == '\\' && r.end - r.p > 1 ? 2 : 1;
+		if (*r.p == ']' && r.depth)
+			r.depth--;
+		if (*r.p == '[') {
+			r.depth++;
+			n += r.end - r.p > 1 && r.p[1] == '^';
+			n += (size_t)(r.end - r.p) > n && r.p[n] == ']'; /* the first in a set is no end of it */
+		}
+		buf_put(out, r.p, n);
+		r.p += n;
 	}
 	return !out->failed;
 }

@@ -43,6 +43,12 @@ static void test_table(void **state)
 			SPAN_LIT("a-b.x;!\xc3\xa9"
 				 "a\\w"),
 			REGEXP_YES},
+		{"^[[:punct:]]+$", 0, SPAN_LIT("!$+<=>^`|~.\\-_"), REGEXP_YES},
+		{"[[:^punct:]]", 0, SPAN_LIT("!$+<=>^`|~.\\-_"), REGEXP_NO},
+		{"^[^[:punct:]a]$", 0, SPAN_LIT("="), REGEXP_NO},
+		{"^[^]a]x[]b][:punct:]$", 0, SPAN_LIT("cx]n"), REGEXP_YES},
+		{"^[:punct:]$", 0, SPAN_LIT("="), REGEXP_NO},
+		{"^[a[^b]\\]][:punct:]$", 0, SPAN_LIT("]:"), REGEXP_YES},
 		{"\\w \\s", REGEXP_EXTENDED, SPAN_LIT("a "), REGEXP_YES},
 		{"(?<=a)b(?!c)", 0, SPAN_LIT("abc abd"), REGEXP_YES},
 		{"(a|aa)+$", 0, SPAN_LIT("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaax"),
