@@ -1,17 +1,22 @@
 """Data streams, index templates and v0.12's placeholders on the real servers."""
+import base64
 import contextlib
 import http.server
 import json
 import re
+import ssl
 import subprocess
 import threading
 import urllib.parse
 
 import pytest
 
+from fake_es import FakeES
 from harness.forward import send_events
 from harness.waiting import wait_until
 from harness.weir import ELASTICSEARCH, Weir
+
+from test_inputs_forward import pki  # noqa: F401
 from test_books import wait_ledger
 
 LOGSTASH = "logstash_format true\n  logstash_prefix {{prefix}}\n"
@@ -214,6 +219,45 @@ def test_parameters_of_documents(weir, fake_es, prefix, key):
     assert fake_es.documents(f"{prefix}-one") == {"a": {"seq": 0, "id": "a", "to": {"b": 1}}}
     assert fake_es.documents(f"{prefix}-else") == {"b": {"seq": 1, "id": "b"}}
     wait_until(lambda: w.metrics().sum("weir_dead_letter_events_total") == 1, 20, w.log_tail)
+
+
+MUTUAL = "ca_file {pki}/ca.pem\n client_cert {pki}/server.pem\n client_key {pki}/server.locked\n client_key_pass open sesame\n"
+
+
+@pytest.mark.parametrize("output,arrives", [
+    ("ca_file {pki}/other.pem\n client_cert {pki}/client.pem\n client_key {pki}/client.key", False),
+    ("ca_file {pki}/ca.pem", False),  # the server wants to see a certificate
+    (MUTUAL, True),
+    (MUTUAL + "ssl_version TLSv1_2", True),
+    (MUTUAL + "ssl_min_version TLSv1_3\n ssl_max_version TLSv1_3", False),
+    ("ssl_verify false\n client_cert {pki}/client.pem\n client_key {pki}/client.key", True),
+])
+def test_tls(weir, prefix, pki, output, arrives):  # noqa: F811
+    """The server speaks TLS 1.2, and wants a certificate."""
+    with FakeES(tls=(pki / "server.pem", pki / "server.key")) as es:
+        es.tls.load_verify_locations(pki / "ca.pem")
+        es.tls.verify_mode = ssl.CERT_REQUIRED
+        es.tls.maximum_version = ssl.TLSVersion.TLSv1_2
+        w = weir(ELASTICSEARCH, es_url=f"https://localhost:{es.port}", prefix=prefix, output=output.replace("{pki}", str(pki)))
+        send_events(w.port, "app", [{"seq": 1}])
+        if arrives:
+            wait_until(lambda: es.stored_events() == 1, 20, w.log_tail)
+        else:
+            w.wait_log("SSL|TLS|certificate")
+            assert es.stored_events() == 0
+        assert "open sesame" not in w.log()
+        w.stop()
+
+
+def test_cloud(weir, prefix, pki):  # noqa: F811
+    """cloud_id says where, cloud_auth who."""
+    with FakeES(tls=(pki / "server.pem", pki / "server.key"), user="elastic:a:b") as es:
+        place = base64.b64encode(f"localhost:{es.port}$es$kibana".encode()).decode()
+        w = weir(ELASTICSEARCH.replace("hosts {{es_url}}", f"cloud_id mine:{place}\n cloud_auth elastic:a:b\n ssl_verify false"), prefix=prefix)
+        send_events(w.port, "app", [{"seq": 1}])
+        wait_until(lambda: es.stored_events() == 1, 20, w.log_tail)
+        assert "a:b" not in w.log()
+        w.stop()
 
 
 def test_flat_documents(weir, fake_es, prefix):
