@@ -4,7 +4,7 @@ The tables are test/config/parameters/*.table, written from what fluentd and its
 value that is taken or is told of elsewhere than where it stands, fails here. A table has parts:
 
     == title            `== title, one` : all rows go into one section, because there can be only one (<system>)
-    <source>            the section that the rows stand in, at `...`; {n} is different each time, {dir} is a folder with cert.pem, key.pem, template.json, servers.json
+    <source>            the section that the rows stand in, at `...`; {n} is different each time, {dir} is a folder with cert.pem, key.pem, template.json, servers.json, city.mmdb
       @type forward     a line for the row's own parameter, or for one that the row gives as well, gives way to it
       ...
     </source>
@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from harness import mmdb
 from harness.weir import ROOT
 
 TABLES = os.path.join(ROOT, "test/config/parameters")
@@ -347,6 +348,7 @@ def folder(tmp_path_factory):
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=localhost", "-keyout", "key.pem",
                     "-out", "cert.pem"], check=True, capture_output=True, cwd=folder)
     (folder / "template.json").write_text('{"index_patterns": ["x"]}')
+    mmdb.write(folder / "city.mmdb", {"192.0.2.0/24": {"city": {"names": {"en": "x"}}}})
     (folder / "servers.json").write_text('[{"host": "a", "port": 24224}]')
     return folder
 
