@@ -126,5 +126,7 @@ int64_t conn_last_read(const struct conn *c);
 
 /* Memory of all connections' read buffers above 64 KiB each: when it is used up, the largest buffers wait. Set at start. */
 void conn_set_memory_limit(size_t bytes);
+/* What was read and waits for room in a full buffer counts as well. Any thread. */
+void conn_count_waiting(size_t more, size_t less);
 
 #endif

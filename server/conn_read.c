@@ -14,7 +14,11 @@
 #define TURN_BUDGET  (1u << 20)	 /* bytes read from one connection before others have their turn */
 #define COUNTED_FROM (64u << 10) /* read buffers from this size count against the memory limit */
 
-static _Atomic size_t memory_used;
+#define AGAIN_US 100000 /* until one that waits for memory tries again */
+
+#define EXEMPT_NS (5 * NS_PER_S)
+
+static _Atomic size_t memory_used, memory_waiting; /* waiting: of what is used, that of conn_count_waiting */
 static _Atomic size_t memory_limit = SIZE_MAX;
 
 void conn_set_memory_limit(size_t bytes)
@@ -22,10 +26,43 @@ void conn_set_memory_limit(size_t bytes)
 	atomic_store_explicit(&memory_limit, bytes, memory_order_relaxed);
 }
 
+void conn_count_waiting(size_t more, size_t less)
+{
+	atomic_fetch_add_explicit(&memory_used, more - less, memory_order_relaxed);
+	atomic_fetch_add_explicit(&memory_waiting, more - less, memory_order_relaxed);
+}
+
 static bool is_over_limit(size_t more)
 {
 	return atomic_load_explicit(&memory_used, memory_order_relaxed) + more >
 	       atomic_load_explicit(&memory_limit, memory_order_relaxed);
+}
+
+/*
+ * One connection at a time may go over the limit until it has a message whole, or for a while if its peer is slow: else all of it might be used up by halves that wait
+ * for one another. Not where what waits for full buffers has used it up: that gets its room without anybody reading.
+ */
+static _Atomic(const struct conn *) exempt;
+static _Atomic int64_t exempt_until_ns; /* monotonic: then another one may be it */
+
+static bool may_go_over(const struct conn *c, size_t more)
+{
+	const struct conn *is = atomic_load(&exempt);
+	int64_t now = clock_mono_ns();
+	if (atomic_load(&memory_waiting) + more > atomic_load(&memory_limit))
+		return false;
+	if (is == c)
+		return true;
+	if ((is && now < atomic_load(&exempt_until_ns)) || !atomic_compare_exchange_strong(&exempt, &is, c))
+		return false;
+	atomic_store(&exempt_until_ns, now + EXEMPT_NS);
+	return true;
+}
+
+static void end_exemption(const struct conn *c)
+{
+	if (atomic_load(&exempt) == c)
+		atomic_store(&exempt, NULL);
 }
 
 /* ---- the read buffer -------------------------------------------------------------------------------------------- */
@@ -45,13 +82,14 @@ static void account(size_t before, size_t after)
 
 void conn_drop_read_buffer(struct conn *c)
 {
+	end_exemption(c);
 	account(c->in_cap, 0);
 	mem_free(c->in);
 	c->in = NULL;
 	c->in_n = c->in_cap = 0;
 }
 
-/* Room for at least one byte more. False: not now (memory), the connection waits for a second. */
+/* Room for at least one byte more. False: not now (memory), the connection waits a little. */
 static bool make_room(struct conn *c)
 {
 	size_t need = c->in_n + (c->in_want ? c->in_want : 1);
@@ -62,7 +100,7 @@ static bool make_room(struct conn *c)
 	size_t cap = need > most ? most : need > least ? need : least;
 	if (cap <= c->in_cap)
 		return c->in_cap > c->in_n;
-	if (cap >= READ_STEP && is_over_limit(cap))
+	if (cap >= READ_STEP && is_over_limit(cap) && !may_go_over(c, cap))
 		return c->in_cap > c->in_n;
 	uint8_t *p = mem_try_realloc(c->in, cap);
 	if (!p)
@@ -110,6 +148,8 @@ static bool keep(struct conn *c, const uint8_t *p, size_t n)
 static void consumed(struct conn *c, size_t used)
 {
 	c->in_n -= used;
+	if (used)
+		end_exemption(c);
 	if (c->in_n && used)
 		memmove(c->in, c->in + used, c->in_n);
 	else if (!c->in_n && c->in_cap > READ_FREE)
@@ -137,7 +177,7 @@ static enum io read_step(struct conn *c, size_t *got, bool *more)
 	} else {
 		if (!make_room(c)) {
 			conn_pause_by(c, PAUSE_MEMORY);
-			event_add(c->again, &(struct timeval){.tv_sec = 1});
+			event_add(c->again, &(struct timeval){.tv_usec = AGAIN_US});
 			return IO_BLOCKED;
 		}
 		room = c->in_cap - c->in_n;
@@ -272,8 +312,7 @@ void conn_on_again(evutil_socket_t fd, short events, void *arg)
 		wait_a_while(c, wait); /* another connection of the same client was faster */
 		return;
 	}
-	if (c->pauses & PAUSE_RATE)
-		c->last_read_ns = now; /* no silence of the peer's */
+	c->last_read_ns = now; /* no silence of the peer's */
 	conn_hold(c);
 	conn_resume_by(c, PAUSE_MEMORY | PAUSE_RATE);
 	conn_release(c);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "conn.h"
 #include "dead_letter.h"
 #include "flow.h"
 #include "plugin.h"
@@ -119,6 +120,7 @@ static void park(struct ingest *in, struct buffer *buffer, struct frame *f, stru
 		in->parked->first = p;
 	in->parked->last = p;
 	in->parked->bytes += frame_disk_size(f);
+	conn_count_waiting(frame_disk_size(f), 0);
 }
 
 /* A frame that nobody will store: its sender gets no ack, so that it repeats the message elsewhere or later. */
@@ -143,6 +145,7 @@ bool ingest_unpark(struct ingest *in, struct parked *parked)
 		if (admit == BUFFER_WAIT)
 			return false;
 		parked->bytes -= bytes;
+		conn_count_waiting(0, bytes);
 		parked->first = p->next;
 		if (!parked->first)
 			parked->last = NULL;
@@ -157,6 +160,7 @@ bool ingest_unpark(struct ingest *in, struct parked *parked)
 
 void ingest_drop_parked(struct ingest *in, struct parked *parked)
 {
+	conn_count_waiting(0, parked->bytes);
 	while (parked->first) {
 		struct parked_frame *p = parked->first;
 		parked->first = p->next;

@@ -207,8 +207,8 @@ static const struct conf_param params[] = {
 		.offset = AT(input_memory_limit),
 		.value = "512m",
 		.min = 16 << 20,
-		.help = "Memory for messages that are not whole yet, of all connections together. When it is used up, "
-			"the largest ones wait."},
+		.help = "Memory for messages that are not whole yet, or wait for room in a full buffer, of all "
+			"connections together. When it is used up, the largest ones wait."},
 	{.name = "file_permission",
 		.type = CONF_STRING,
 		.offset = AT(file_permission),

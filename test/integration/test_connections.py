@@ -1,14 +1,16 @@
 """Connections: what they cost, and that old ones are ended so that senders spread."""
 import http.client
+import os
 import random
 import resource
 import socket
 import ssl
+import threading
 import time
 
 import pytest
 
-from harness.forward import Connection, Sender, encode, event_time
+from harness.forward import Connection, Sender, chunk_id, encode, event_time
 from harness.traffic import NOTHING, Traffic, difference
 from harness.waiting import wait_until
 from harness.weir import ELASTICSEARCH, SYSTEM
@@ -28,6 +30,7 @@ NULL = SYSTEM + """
 """
 IDLE, BUSY = 10000, 1000
 MIB = 1 << 20
+PLAIN = os.environ.get("WEIR_VARIANT", "release") == "release"  # sanitizers keep freed memory
 
 
 @pytest.fixture
@@ -192,3 +195,49 @@ def test_http(weir):
         return r.getheader("Connection")
     assert answer() == "Keep-Alive"
     wait_until(lambda: answer() == "close", 10, w.log_tail)
+
+
+def large(seq):
+    """A message of 4 MB."""
+    return encode("packed", "app", [(event_time(1700000000), {"sender": "s", "seq": 4 * seq + i, "x": os.urandom(500000).hex()}) for i in range(4)], chunk_id())
+
+
+def send_all(w, messages):
+    """Each over a connection of its own; gives the threads and the list of those that were acknowledged."""
+    acked = []
+
+    def send(data):
+        with Connection(w.port, 120) as c:
+            c.send(data)
+            acked.append(c.ack())
+    threads = [threading.Thread(target=send, args=(data,), daemon=True) for data in messages]
+    for t in threads:
+        t.start()
+    return threads, acked
+
+
+def test_more_than_the_memory_for_messages(weir):
+    """All begin at once, and together are several times input_memory_limit: one after the other comes through, and nobody is closed for having waited."""
+    w = weir(NULL.replace("<system>", "<system>\n input_memory_limit 16m"), options="message_timeout 3s")
+    threads, acked = send_all(w, [large(i) for i in range(24)])
+    for t in threads:
+        t.join(60)
+    assert len(acked) == 24
+    assert not PLAIN or w.rss() < 100 * MIB
+
+
+def test_memory_while_a_buffer_is_full(weir, fake_es, prefix):
+    """What was read and waits for room counts as memory for messages; all of it is stored in the end."""
+    fake_es.close_listener()
+    w = weir(ELASTICSEARCH.replace("<system>", "<system>\n input_memory_limit 16m"), es_url=fake_es.url, prefix=prefix,
+             buffer="total_limit_size 16m\nchunk_limit_size 4m")
+    w.allow("failed to flush")
+    threads, acked = send_all(w, [large(i) for i in range(30)])
+    wait_until(lambda: len(acked) >= 3, 20, w.log_tail)
+    time.sleep(2)
+    assert not PLAIN or w.rss() < 90 * MIB
+    fake_es.open_listener()
+    for t in threads:
+        t.join(60)
+    assert len(acked) == 30
+    wait_until(lambda: fake_es.stored_events() == 120, 30, w.log_tail)
