@@ -1,5 +1,6 @@
 #include "status_text.h"
 
+#include "base/mem.h"
 #include "base/utf8.h"
 
 #include <stdarg.h>
@@ -212,12 +213,14 @@ static void put_senders(struct screen *s, const json_t *senders)
 	if (!json_array_size(list))
 		return;
 	line(s, PLAIN, "%s", "");
-	line(s, SOFT, "%-40s %10s %10s %10s %10s", "SENDER", "EVENTS/S", "EVENTS", "VOLUME", "LAST");
+	line(s, SOFT, "%-22s %-17s %10s %10s %10s %10s", "SENDER", "TO", "EVENTS/S", "EVENTS", "VOLUME", "LAST");
 	for (size_t i = 0; i < json_array_size(list) && i < 10; i++) {
 		const json_t *x = json_array_get(list, i);
-		line(s, PLAIN, "%-40.40s %10s %10s %10s %10s", text(x, "address"), count(value(x, "events_per_s")).text,
+		char *who = mem_printf("%-22s %s", text(x, "address"), text(x, "source"));
+		line(s, PLAIN, "%-40.40s %10s %10s %10s %10s", who, count(value(x, "events_per_s")).text,
 			count(value(x, "events")).text, bytes(value(x, "bytes")).text,
 			duration(json_object_get(x, "last_s")).text);
+		mem_free(who);
 	}
 }
 

@@ -197,6 +197,7 @@ def test_status_tool(running, fake_es):
     hostile_traffic(w, fake_es)
     r = tool(w, "status")
     assert r.returncode == 3 and b"away" in r.stdout and b"next try in" in r.stdout and b"\x1b" not in r.stdout
+    assert re.search(rb"127\.0\.0\.1 +in ", r.stdout)
     assert json.loads(tool(w, "status", "--json").stdout)["weir"]["pid"] == w.pid
     r = tool(w, "status", "--admin", f"127.0.0.1:{free_port()}")
     assert r.returncode == 1 and b"no answer" in r.stderr
