@@ -261,10 +261,14 @@ static void limit_memory(struct buffer_conf *c)
 		c->flush_at_shutdown = true;
 }
 
-static void check_part(const struct buffer_conf *c, const char *param, double value, struct conf_report *r)
+static void check_parts(const struct buffer_conf *c, struct conf_report *r)
 {
-	if (!(value > 0 && value <= 1))
-		conf_report_add(r, CONF_ERROR, conf_where(c, param), "'%s' must be more than 0, and 1 at most", param);
+	if (!(c->chunk_full_threshold > 0 && c->chunk_full_threshold <= 1))
+		conf_report_add(r, CONF_ERROR, conf_where(c, "chunk_full_threshold"),
+			"'chunk_full_threshold' must be more than 0, and 1 at most");
+	if (!(c->retry_secondary_threshold >= 0 && c->retry_secondary_threshold <= 1))
+		conf_report_add(r, CONF_ERROR, conf_where(c, "retry_secondary_threshold"),
+			"'retry_secondary_threshold' must be from 0 to 1");
 }
 
 static void check(void *conf, struct conf_report *r)
@@ -272,8 +276,7 @@ static void check(void *conf, struct conf_report *r)
 	struct buffer_conf *c = conf;
 	if (buffer_conf_in_memory(c))
 		limit_memory(c);
-	check_part(c, "chunk_full_threshold", c->chunk_full_threshold, r);
-	check_part(c, "retry_secondary_threshold", c->retry_secondary_threshold, r);
+	check_parts(c, r);
 	const char *type = c->common.type;
 	if (type && strcmp(type, "file") != 0 && strcmp(type, "file_single") != 0 && strcmp(type, "memory") != 0)
 		conf_report_add(
