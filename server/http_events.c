@@ -408,7 +408,7 @@ static void read_events(struct reading *x, struct span body, struct parser_room 
 	struct params *p = &x->params;
 	if (x->reader->parser) {
 		x->text = body;
-		parser_parse(x->reader->parser, body, x->now, room, take_parsed, x);
+		parser_parse_bytes(x->reader->parser, body, x->now, room, take_parsed, x);
 	} else if (p->msgpack.p) {
 		read_msgpack(x, p->msgpack);
 	} else if (p->json.p) {

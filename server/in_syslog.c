@@ -290,7 +290,7 @@ static void take(struct text_source *t, struct text_turn *turn, struct span text
 		unmatched(s, &m, "invalid syslog message: it does not begin with its priority");
 		return;
 	}
-	parser_parse(t->parser, text, turn->now, &turn->room->parse, take_record, &m);
+	parser_parse_bytes(t->parser, text, turn->now, &turn->room->parse, take_record, &m);
 }
 
 /* ---- making -------------------------------------------------------------------------------------------------------------------- */

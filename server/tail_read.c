@@ -333,7 +333,7 @@ static void take_texts(struct portion *x)
 		if (!t->multiline && n > t->text_max)
 			oversized(x->file, n);
 		else
-			parser_parse(t->parser, x->text, x->now, &t->room, take_record, x);
+			parser_parse_bytes(t->parser, x->text, x->now, &t->room, take_record, x);
 	}
 }
 

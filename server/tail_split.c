@@ -47,7 +47,7 @@ static size_t until_match(const struct tail_split *s, const uint8_t *p, size_t n
 		bool match = false;
 		if (lines++ == LINES_MAX || (at && at + more > s->text_max))
 			return at;
-		parser_parse(s->parser, tail_chomp(span_of(p, at + more)), s->now, s->room, note_match, &match);
+		parser_parse_bytes(s->parser, tail_chomp(span_of(p, at + more)), s->now, s->room, note_match, &match);
 		if (match)
 			return at + more;
 	}

@@ -161,5 +161,5 @@ static void take_record(void *arg, const struct parsed *p)
 void text_take_plain(struct text_source *t, struct text_turn *turn, struct span text)
 {
 	struct plain x = {.turn = turn, .text = text};
-	parser_parse(t->parser, text, turn->now, &turn->room->parse, take_record, &x);
+	parser_parse_bytes(t->parser, text, turn->now, &turn->room->parse, take_record, &x);
 }

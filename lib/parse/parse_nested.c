@@ -221,7 +221,7 @@ static void parse_multi_format(const struct parse_run *r)
 	struct first_fit f = {.r = r};
 	for (size_t i = 0; i < mf->n && !f.found; i++) {
 		f.name = mf->v[i].name;
-		parser_parse(mf->v[i].parser, r->text, r->now, inner_room(r->room), take_fit, &f);
+		parser_parse_bytes(mf->v[i].parser, r->text, r->now, inner_room(r->room), take_fit, &f);
 	}
 	if (!f.found)
 		parse_no_match(r);

@@ -324,6 +324,20 @@ void parser_parse(const struct parser *p, struct span text, struct event_time no
 		p->type->parse(&r);
 }
 
+static struct span mended(struct span text, struct parser_room *room)
+{
+	if (utf8_valid(text))
+		return text;
+	buf_clear(&room->bytes);
+	return parser_scrub(&room->bytes, text, UTF8_REPLACEMENT) ? buf_span(&room->bytes) : text;
+}
+
+void parser_parse_bytes(const struct parser *p, struct span text, struct event_time now, struct parser_room *room,
+	parser_take *take, void *arg)
+{
+	parser_parse(p, p->type->checks_utf8 ? mended(text, room) : text, now, room, take, arg);
+}
+
 bool parser_has_firstline(const struct parser *p)
 {
 	return p->type->is_firstline && p->conf->format_firstline;
@@ -331,7 +345,7 @@ bool parser_has_firstline(const struct parser *p)
 
 bool parser_is_firstline(const struct parser *p, struct span line, struct parser_room *room)
 {
-	return parser_has_firstline(p) && p->type->is_firstline(p, line, room);
+	return parser_has_firstline(p) && p->type->is_firstline(p, mended(line, room), room);
 }
 
 bool parser_scrub(struct buf *out, struct span text, const char *replacement)
@@ -356,6 +370,7 @@ void parser_room_init(struct parser_room *r, size_t max)
 	*r = (struct parser_room){0};
 	buf_init(&r->record, max);
 	buf_init(&r->source, max);
+	buf_init(&r->bytes, max);
 	buf_init(&r->scratch, max);
 }
 
@@ -367,6 +382,7 @@ void parser_room_free(struct parser_room *r)
 	}
 	buf_free(&r->record);
 	buf_free(&r->source);
+	buf_free(&r->bytes);
 	buf_free(&r->scratch);
 	mem_free(r->fields);
 	capture_room_free(&r->captures);

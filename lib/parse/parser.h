@@ -67,6 +67,13 @@ typedef void parser_take(void *arg, const struct parsed *p);
 void parser_parse(const struct parser *p, struct span text, struct event_time now, struct parser_room *room,
 	parser_take *take, void *arg);
 
+/*
+ * The same for bytes as files and sockets give them: what is no UTF-8 becomes U+FFFD first, which the document would have in its place anyway. To fluentd they are bytes
+ * as well, and it parses them; texts of records are UTF-8 to it, and raise.
+ */
+void parser_parse_bytes(const struct parser *p, struct span text, struct event_time now, struct parser_room *room,
+	parser_take *take, void *arg);
+
 /* format_firstline of `multiline`: whether there is one, and whether a line begins a new text. */
 bool parser_has_firstline(const struct parser *p);
 bool parser_is_firstline(const struct parser *p, struct span line, struct parser_room *room);

@@ -10,6 +10,7 @@ struct field;
 struct parser_room {
 	struct buf record;  /* that is being made */
 	struct buf source;  /* msgpack that it is made from */
+	struct buf bytes;   /* a text that was no UTF-8, mended */
 	struct buf scratch; /* texts on their way into it */
 	struct field *fields;
 	size_t fields_n, fields_cap;

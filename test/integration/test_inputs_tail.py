@@ -233,6 +233,20 @@ def test_bytes_of_no_encoding(run, logs):
     assert messages(wait_events(w, 1)) == ["a\ufffdb\ufffd"]
 
 
+@pytest.mark.parametrize("parse", [
+    "<parse>\n @type regexp\n expression /^(?<n>\\d+) (?<message>.*)$/\n </parse>",
+    "<parse>\n @type multi_format\n <pattern>\n format json\n </pattern>\n"
+    " <pattern>\n format /^(?<n>\\d+) (?<message>.*)$/\n </pattern>\n </parse>",
+    MULTILINE])
+def test_bytes_that_are_no_utf8_are_parsed(run, logs, parse):
+    """Files are bytes to fluentd, and so its parsers take them."""
+    (logs / "app.log").write_bytes("1 가\n2 나\n3 x\n4 y\n".encode("euc-kr"))
+    w = run("multiline_flush_interval 1s", parse=parse)
+    got = wait_events(w, 3 if parse == MULTILINE else 4)
+    assert [e["n"] for e in got[:3]] == ["1", "2", "3"]
+    assert set(got[0]["message"]) == {"\ufffd"} and got[2]["message"] == "x"
+
+
 # ---- rotation -----------------------------------------------------------------------------------------------------------
 
 

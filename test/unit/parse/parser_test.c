@@ -24,6 +24,34 @@ static void check(const char *section, const char *text, const char *want)
 	free_parser(&m);
 }
 
+/* Bytes of a file or a socket are mended and parsed, where a record's text raises. */
+static void bytes(void **state)
+{
+	static const char *const types[] = {"regexp\nexpression /^(?<a>.*)$/", "ltsv", "csv\nkeys a",
+		"multiline\nformat_firstline /^a/\nformat1 /^(?<a>.*)$/",
+		"multi_format\n<pattern>\nformat json\n</pattern>\n<pattern>\nformat /^(?<a>.*)$/\n</pattern>"};
+	(void)state;
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+		struct made_parser m;
+		struct parser_room room;
+		struct buf out;
+		char *section = mem_printf("<parse>\n@type %s\n</parse>\n", types[i]);
+		const struct span text = strstr(types[i], "ltsv") ? SPAN_LIT("a:a\xb0\xa1") : SPAN_LIT("a\xb0\xa1");
+		make_parser(&m, section, NULL);
+		assert_non_null(m.parser);
+		parser_room_init(&room, 1 << 20);
+		buf_init(&out, 1 << 20);
+		parser_parse_bytes(m.parser, text, PARSE_NOW, &room, put_parsed, &out);
+		assert_string_equal(buf_cstr(&out), "[\"1795400000.000000005\",{\"a\":\"a\xef\xbf\xbd\xef\xbf\xbd\"}]");
+		if (parser_has_firstline(m.parser))
+			assert_true(parser_is_firstline(m.parser, text, &room));
+		buf_free(&out);
+		parser_room_free(&room);
+		free_parser(&m);
+		mem_free(section);
+	}
+}
+
 static void flat_parameters(void **state)
 {
 	(void)state;
@@ -310,6 +338,7 @@ static int in_utc(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bytes),
 		cmocka_unit_test(flat_parameters),
 		cmocka_unit_test(several_formats),
 		cmocka_unit_test(better_than_fluentd),
