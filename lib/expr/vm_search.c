@@ -75,10 +75,10 @@ bool vm_search(struct expr_vm *x, const struct expr_regexp *r, struct span text,
 
 struct span vm_group(const struct expr_match *m, int64_t i, bool *there)
 {
-	const bool from_end = i < 0; /* up to the first group, not to the whole */
-	if (from_end)
+	const int64_t lowest = i < 0 ? 1 : 0; /* from the end up to the first group, not to the whole */
+	if (i < 0)
 		i += m->count;
-	*there = i >= from_end && i < m->count && m->group[i].from != SIZE_MAX;
+	*there = i >= lowest && i < m->count && m->group[i].from != SIZE_MAX;
 	if (!*there)
 		return (struct span){0};
 	return span_of(m->text.p + m->group[i].from, m->group[i].to - m->group[i].from);
