@@ -85,6 +85,11 @@ struct turn {
 	size_t bytes;
 	struct buf stage, new_stage;
 	int64_t due_ns;
+	/* where the frame at hand lies; and where the first one of the list does, with what was done and left before it. All up to there is durable. */
+	uint64_t at, list_at;
+	bool behind_pending, list_is_sure; /* else the list began among those that are pending already */
+	size_t list_left;
+	uint64_t list_done;
 };
 
 static void keep(struct turn *t, const struct frame_view *v)
@@ -144,6 +149,12 @@ static bool put(struct turn *t, const struct dead_target *to, struct frame *f, c
 	buf_put_span(&t->stage, buf_span(&t->new_stage));
 	t->to = to->buffer;
 	t->due_ns = due_ns;
+	if (!t->first) {
+		t->list_is_sure = t->behind_pending;
+		t->list_at = t->at;
+		t->list_left = t->left_count;
+		t->list_done = t->done;
+	}
 	*t->end = f;
 	t->end = &f->next;
 	t->bytes += frame_disk_size(f);
@@ -185,14 +196,28 @@ static bool treat_all(struct turn *t, struct chunk *c, struct err *err)
 	bool ok = r != NULL;
 	if (ok)
 		t->outcome = r->progress.outcome;
-	while (ok && (read = dead_reader_next(r, &v, &why, err)) == CHUNK_FRAME)
+	while (ok && (read = dead_reader_next(r, &v, &why, err)) == CHUNK_FRAME) {
+		t->at = v.offset;
+		t->behind_pending = r->behind_pending;
 		ok = treat(t, &v, &why, err);
+	}
 	*(t->w->drop ? &t->outcome.dropped : &t->outcome.delivered) += t->done;
 	dead_reader_close(r);
 	if (ok && read == CHUNK_END)
 		return give(t, err);
 	frame_free_list(t->first);
 	return false;
+}
+
+/* A list could not be given back: those before it were. */
+static void note_part(struct turn *t, struct chunk *c)
+{
+	struct err ignored; /* the worst of it is that they are given back once more */
+	struct chunk_progress p = {
+		.next_offset = t->list_at, .pending = t->left, .pending_count = t->list_left, .outcome = t->outcome};
+	p.outcome.delivered -= t->done - t->list_done;
+	if (t->list_is_sure && t->list_done && chunk_progress_save(t->w->store, c, &p, true, &ignored))
+		t->out->done += t->list_done;
 }
 
 /* Ends the chunk's turn: it goes, or what is left in it is noted. */
@@ -214,6 +239,8 @@ static bool settle(struct turn *t, struct chunk *c, bool ok, struct err *err)
 		ok = chunk_progress_save(store, c, &p, true, err);
 		if (ok)
 			t->out->done += t->done;
+	} else if (!ok && !t->w->drop) {
+		note_part(t, c);
 	}
 	buffer_release(store, c);
 	return ok;

@@ -1,5 +1,6 @@
 """What weir runs out of, or is taken away from it: descriptors, room for dead letters, its folders. It says so, loses nothing, and goes on."""
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -91,6 +92,33 @@ def test_no_room_for_dead_letters(weir, fake_es, prefix):
     wait_until(lambda: w.flush() or dead() == bad, 20, w.log_tail, 0.2)
     wait_until(lambda: w.metrics().sum("weir_buffer_queue_events", plugin_id="es") == 0, 20, w.log_tail)
     assert w.metrics().sum("weir_buffer_events_total", plugin_id="es", outcome="dead") == bad
+
+
+def test_no_room_for_a_replay(weir, fake_es, prefix):
+    """What fitted into the destination's buffer is told and noted, and is not given back a second time."""
+    n = 7000
+    fake_es.fault(faults.reject_items(share=1, code=400, type="mapper_parsing_exception", reason="no"))
+    w = weir(ELASTICSEARCH, es_url=fake_es.url, prefix=prefix, buffer="total_limit_size 6m\nchunk_limit_size 1m")
+    w.allow("failed to flush")
+    send_events(w.port, "app", [{"sender": "s", "seq": seq, "x": "x" * 1000} for seq in range(n)])
+
+    def left(plugin_id):
+        return w.metrics().sum("weir_buffer_events", plugin_id=plugin_id)
+
+    def replay():
+        out = subprocess.run([w.binary, "deadletter", "replay", "-c", w.config_path], timeout=30, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return int(re.match(r"(\d+) events were given back", out.stdout + out.stderr)[1])
+    wait_until(lambda: left("dead_letters") == n, 30, w.log_tail)
+    fake_es.heal()
+    fake_es.close_listener()
+    first, second = replay(), replay()
+    assert 0 < first < n and second == 0
+    fake_es.open_listener()
+    wait_until(lambda: left("es") == 0, 30, w.log_tail)
+    assert replay() == n - first
+    stored(fake_es, w, n)
+    assert w.metrics().sum("weir_buffer_events_total", plugin_id="es", outcome="already_there") == 0
+    assert left("dead_letters") == 0
 
 
 def test_progress_cannot_be_written(weir, fake_es, prefix):
