@@ -106,7 +106,7 @@ static bool identify(void *self, const struct event *e, struct buf *id)
 
 static bool matches(const struct regexp *r, struct span text)
 {
-	return r && regexp_search(r, text) == REGEXP_YES;
+	return r && regexp_search_bytes(r, text) == REGEXP_YES;
 }
 
 static void take_by_regexp(const struct concat *c, struct holding *t)

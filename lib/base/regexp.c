@@ -166,9 +166,33 @@ void regexp_free(struct regexp *r)
 	mem_free(r);
 }
 
+static enum regexp_result search_mended(const struct regexp *r, struct span text)
+{
+	struct buf b;
+	enum regexp_result result = REGEXP_LIMIT;
+	buf_init(&b, 3 * text.n);
+	for (size_t i = 0, n; i < text.n; i += n) {
+		n = utf8_len(text.p + i, text.n - i);
+		if (n)
+			buf_put(&b, text.p + i, n);
+		else
+			buf_put_str(&b, UTF8_REPLACEMENT);
+		n = n ? n : utf8_bad_len(text.p + i, text.n - i);
+	}
+	if (!b.failed)
+		result = regexp_engine_search(r->onig, buf_span(&b), 0, NULL);
+	buf_free(&b);
+	return result;
+}
+
 enum regexp_result regexp_search(const struct regexp *r, struct span text)
 {
 	return utf8_valid(text) ? regexp_engine_search(r->onig, text, 0, NULL) : REGEXP_NO;
+}
+
+enum regexp_result regexp_search_bytes(const struct regexp *r, struct span text)
+{
+	return utf8_valid(text) ? regexp_engine_search(r->onig, text, 0, NULL) : search_mended(r, text);
 }
 
 void regexp_room_free(struct regexp_room *room)

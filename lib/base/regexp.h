@@ -31,6 +31,8 @@ enum regexp_result {
 
 /* Looks for the expression anywhere in `text`. Text that is no UTF-8 never matches. */
 enum regexp_result regexp_search(const struct regexp *r, struct span text);
+/* The same, but bytes that are no UTF-8 are U+FFFD to it. */
+enum regexp_result regexp_search_bytes(const struct regexp *r, struct span text);
 
 /* Where a search puts the places of groups. Zero-initialised; one thread's; regexp_room_free at the end. */
 struct regexp_room {

@@ -247,6 +247,15 @@ def test_bytes_that_are_no_utf8_are_parsed(run, logs, parse):
     assert set(got[0]["message"]) == {"\ufffd"} and got[2]["message"] == "x"
 
 
+def test_concat_of_bytes_that_are_no_utf8(weir, logs):
+    """The line that begins an event is known by its beginning, whatever bytes follow."""
+    (logs / "app.log").write_bytes("1 가\n a\n2 나\n b\n".encode("euc-kr"))
+    w = weir(to_stdout(f"<source>\n @type tail\n @id in\n tag t\n path {logs}/app.log\n pos_file {logs}/pos\n read_from_head true\n"
+                       " <parse>\n @type none\n </parse>\n</source>\n<filter t>\n @type concat\n key message\n"
+                       " multiline_start_regexp /^\\d /\n flush_interval 1s\n</filter>"))
+    assert [m[-2:] for m in messages(wait_events(w, 2))] == [" a", " b"]
+
+
 # ---- rotation -----------------------------------------------------------------------------------------------------------
 
 

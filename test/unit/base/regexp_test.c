@@ -67,6 +67,22 @@ static void test_table(void **state)
 	regexp_free(NULL);
 }
 
+static void test_bytes(void **state)
+{
+	struct err err;
+	struct regexp *r = regexp_compile(SPAN_LIT("^a..b$"), 0, &err);
+	(void)state;
+	assert_int_equal(regexp_search(r, SPAN_LIT("a\xb0\xa1"
+						   "b")),
+		REGEXP_NO);
+	assert_int_equal(regexp_search_bytes(r, SPAN_LIT("a\xb0\xa1"
+							 "b")),
+		REGEXP_YES);
+	assert_int_equal(regexp_search_bytes(r, SPAN_LIT("axyb")), REGEXP_YES);
+	assert_int_equal(regexp_search_bytes(r, SPAN_LIT("a\xff")), REGEXP_NO);
+	regexp_free(r);
+}
+
 static void test_no_expression(void **state)
 {
 	(void)state;
@@ -89,6 +105,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_no_expression),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
