@@ -118,7 +118,7 @@ static void make_way_for(struct admin *a, const struct connection *newest)
 		if (c != newest && (!first || c->deadline_ns < first->deadline_ns))
 			first = c;
 	}
-	if (staying > CONNECTIONS_MAX)
+	if (first && staying > CONNECTIONS_MAX)
 		see_off(first);
 }
 
