@@ -99,6 +99,19 @@ static bool evhttp_is_done(struct bufferevent *bev)
 	return !on_event;
 }
 
+static void forget_done(struct admin *a)
+{
+	for (size_t i = 0; i < PLACES; i++) {
+		struct connection *c = &a->connections[i];
+		if (!c->bev || !evhttp_is_done(c->bev))
+			continue;
+		bufferevent_decref(c->bev);
+		c->bev = NULL;
+		a->connection_count--;
+	}
+}
+
+/* Only of one that evhttp is not done with: the descriptor of such a one may be another connection's by now. */
 static void see_off(struct connection *c)
 {
 	c->leaving = true;
@@ -128,17 +141,11 @@ static void on_sweep(evutil_socket_t fd, short what, void *arg)
 	int64_t now = clock_mono_ns();
 	(void)fd;
 	(void)what;
+	forget_done(a);
 	for (size_t i = 0; i < PLACES; i++) {
 		struct connection *c = &a->connections[i];
-		if (!c->bev)
-			continue;
-		if (evhttp_is_done(c->bev)) {
-			bufferevent_decref(c->bev);
-			c->bev = NULL;
-			a->connection_count--;
-		} else if (now >= c->deadline_ns) {
+		if (c->bev && now >= c->deadline_ns)
 			see_off(c);
-		}
 	}
 	if (a->paused && a->connection_count < PLACES)
 		pause_listeners(a, false);
@@ -168,6 +175,7 @@ static struct bufferevent *on_connection(struct event_base *base, void *arg)
 	struct bufferevent *bev = new_bufferevent(a, base);
 	if (!bev)
 		return NULL;
+	forget_done(a);
 	for (size_t i = 0; i < PLACES; i++) {
 		struct connection *c = &a->connections[i];
 		if (c->bev)

@@ -59,7 +59,7 @@ bool buffer_space_is_back(struct buffer *b)
 	uint64_t pending = b->pending_bytes, all = b->used_bytes + pending, total = b->o.total_limit_size;
 	/* With some to spare, so that nobody is woken for a single message. */
 	bool room = !b->stalled && !b->space_low && pending <= b->o.pending_limit / 2 && all <= total - total / 16;
-	if (room)
+	if (room && (!all || all + b->full_for <= total))
 		b->full = false;
 	if (!b->space_wanted || (!room && !b->refusing))
 		return false;
@@ -96,12 +96,13 @@ static void squeeze(struct buffer *b)
 		pthread_cond_signal(&b->work);
 }
 
-static enum buffer_admit overflow(struct buffer *b)
+static enum buffer_admit overflow(struct buffer *b, size_t bytes)
 {
 	const struct queue_sum *sum = b->queue.sum;
 	if (b->o.overflow == BUFFER_DROP_OLDEST && sum[CHUNK_READY].chunks + sum[CHUNK_DELAYED].chunks)
 		return BUFFER_OK;
 	b->full = true;
+	b->full_for = bytes;
 	squeeze(b);
 	return b->o.overflow == BUFFER_THROW ? BUFFER_REFUSED : BUFFER_WAIT;
 }
@@ -129,7 +130,7 @@ enum buffer_admit buffer_admit(struct buffer *b, size_t bytes)
 	else if (room == NO_ROOM_NOW)
 		admit = BUFFER_WAIT;
 	else if (room == NO_ROOM_IN_TOTAL)
-		admit = overflow(b);
+		admit = overflow(b, bytes);
 	if (admit == BUFFER_WAIT)
 		b->space_wanted = true;
 	pthread_mutex_unlock(&b->lock);

@@ -94,6 +94,7 @@ struct buffer {
 	unsigned takers;	   /* threads that wait in buffer_take */
 	bool writer_waits;
 	bool flush_wanted, squeeze_wanted, space_wanted, unlinked, input_ended, output_ended, full;
+	size_t full_for; /* bytes of the latest frame that total_limit_size had no room for: while that is so, it is full */
 	bool writer_runs, recovery_runs, recovery_started;
 	int64_t unlinked_ns; /* monotonic: the first removal that no sync of the folder covers */
 	uint64_t settle_asked, settle_done;
