@@ -1,5 +1,6 @@
 #include "forward_nodes.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "forward_probe.h"
 
@@ -17,6 +18,7 @@ struct state {
 	int fd;		     /* the socket of that; -1 = none */
 	int64_t until;	     /* and how long that may take; monotonic */
 	int64_t rests_until; /* monotonic */
+	int64_t seen;	     /* when it last answered anything; monotonic */
 	int64_t current;     /* smooth weighted round robin: the highest is next */
 };
 
@@ -171,7 +173,7 @@ struct forward_nodes *forward_nodes_new(
 	s->held = 1;
 	s->state = mem_zalloc((s->n ? s->n : 1) * sizeof *s->state);
 	for (size_t i = 0; i < s->n; i++)
-		s->state[i].fd = -1;
+		s->state[i] = (struct state){.fd = -1, .seen = clock_mono_ns()};
 	pthread_mutex_init(&s->lock, NULL);
 	if (before)
 		take_over(s, before);
@@ -269,25 +271,52 @@ bool forward_nodes_pick(struct forward_nodes *s, const bool *tried, int64_t now_
 	return found;
 }
 
-bool forward_nodes_worked(struct forward_nodes *s, size_t i)
+bool forward_nodes_worked(struct forward_nodes *s, size_t i, int64_t now_ns)
 {
 	pthread_mutex_lock(&s->lock);
 	bool news = s->state[i].down;
 	s->state[i].down = s->state[i].proven = false;
+	s->state[i].seen = now_ns;
 	end_probe(&s->state[i]);
 	pthread_mutex_unlock(&s->lock);
+	return news;
+}
+
+static bool rest(struct forward_nodes *s, struct state *t, int64_t now_ns)
+{
+	bool news = !t->down;
+	t->down = true;
+	t->proven = false;
+	end_probe(t);
+	t->rests_until = now_ns + s->recover_wait_ns;
+	t->current = 0;
 	return news;
 }
 
 bool forward_nodes_failed(struct forward_nodes *s, size_t i, int64_t now_ns)
 {
 	pthread_mutex_lock(&s->lock);
-	bool news = !s->state[i].down;
-	s->state[i].down = true;
-	s->state[i].proven = false;
-	end_probe(&s->state[i]);
-	s->state[i].rests_until = now_ns + s->recover_wait_ns;
-	s->state[i].current = 0;
+	bool news = rest(s, &s->state[i], now_ns);
+	pthread_mutex_unlock(&s->lock);
+	return news;
+}
+
+/* ---- heartbeats ----------------------------------------------------------------------------------------------------- */
+
+void forward_nodes_seen(struct forward_nodes *s, size_t i, int64_t now_ns)
+{
+	pthread_mutex_lock(&s->lock);
+	struct state *t = &s->state[i];
+	t->seen = now_ns;
+	t->proven |= t->down && now_ns >= t->rests_until;
+	pthread_mutex_unlock(&s->lock);
+}
+
+bool forward_nodes_silent(struct forward_nodes *s, size_t i, int64_t now_ns, int64_t since_ns)
+{
+	pthread_mutex_lock(&s->lock);
+	struct state *t = &s->state[i];
+	bool news = !t->down && t->seen < since_ns && rest(s, t, now_ns);
 	pthread_mutex_unlock(&s->lock);
 	return news;
 }

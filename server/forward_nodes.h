@@ -54,8 +54,15 @@ bool forward_nodes_pick(struct forward_nodes *s, const bool *tried, int64_t now_
 bool forward_nodes_due(struct forward_nodes *s, int64_t now_ns, size_t *index);
 void forward_nodes_probe(struct forward_nodes *s, size_t i, int fd, int64_t now_ns, int64_t until_ns);
 
+/*
+ * What heartbeats tell: a server has answered, and if its rest is over it may be tried again; or nothing was heard of it since `since_ns` (no answer, no
+ * delivery), and it rests. True if that is news.
+ */
+void forward_nodes_seen(struct forward_nodes *s, size_t i, int64_t now_ns);
+bool forward_nodes_silent(struct forward_nodes *s, size_t i, int64_t now_ns, int64_t since_ns);
+
 /* What came of it. True if that is news. */
-bool forward_nodes_worked(struct forward_nodes *s, size_t i);
+bool forward_nodes_worked(struct forward_nodes *s, size_t i, int64_t now_ns);
 bool forward_nodes_failed(struct forward_nodes *s, size_t i, int64_t now_ns);
 
 #endif

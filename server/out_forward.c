@@ -14,15 +14,21 @@
 #include "chunk_rest.h"
 #include "flow.h"
 #include "forward_discovery.h"
+#include "forward_heartbeat.h"
 #include "forward_probe.h"
 #include "forward_window.h"
 #include "pipeline.h"
 #include "plugin.h"
 
+#include <pthread.h>
+
 struct forward {
 	struct output *output;
 	struct forward_discovery *discovery;
 	SSL_CTX *tls;
+	pthread_mutex_t lock; /* of the next two */
+	size_t flushers;
+	struct forward_heartbeat *heartbeat; /* while there are any */
 	struct {
 		struct counter *events, *messages, *bytes, *failed;
 	} n;
@@ -188,7 +194,7 @@ static void probe_servers(struct flusher *t)
 		return;
 	while (forward_nodes_due(t->nodes, clock_mono_ns(), &node)) {
 		const struct forward_node *n = forward_nodes_at(t->nodes, node);
-		const int fd = forward_probe_start(n->host, n->port);
+		const int fd = forward_probe_start(n->host, n->port, false);
 		const int64_t now = clock_mono_ns();
 		forward_nodes_probe(t->nodes, node, fd, now, now + t->c->connect_timeout_ns);
 	}
@@ -207,7 +213,7 @@ static enum sent try_servers(struct flusher *t, struct err *err)
 		const struct forward_node *n = forward_nodes_at(t->nodes, node);
 		t->tried[node] = true;
 		enum sent sent = send_to(t, node, err);
-		if (sent == SENT && forward_nodes_worked(t->nodes, node))
+		if (sent == SENT && forward_nodes_worked(t->nodes, node, clock_mono_ns()))
 			log_info(f->output->id, "a server works again", LOG_S("server", n->name));
 		if (sent != SEND_FAILED)
 			return sent;
@@ -301,11 +307,26 @@ static enum flush_result flush(void *thread, struct chunk *c, struct flush_repor
 
 /* ---- life ----------------------------------------------------------------------------------------------------------- */
 
+/* Heartbeats last as long as there are flush threads: `create` contacts nobody. */
+static void count_flushers(struct forward *f, bool more)
+{
+	pthread_mutex_lock(&f->lock);
+	f->flushers += more ? 1 : (size_t)-1;
+	if (more && f->flushers == 1)
+		f->heartbeat = forward_heartbeat_start(f->output->conf, f->discovery, f->output->id, f->n.failed);
+	if (!f->flushers) {
+		forward_heartbeat_stop(f->heartbeat);
+		f->heartbeat = NULL;
+	}
+	pthread_mutex_unlock(&f->lock);
+}
+
 static void flush_close(void *thread)
 {
 	struct flusher *t = thread;
 	if (!t)
 		return;
+	count_flushers(t->f, false);
 	drop_link(t);
 	forward_window_free(&t->window);
 	forward_nodes_free(t->nodes);
@@ -319,6 +340,7 @@ static void *flush_open(struct output *o, int stop_fd, struct err *err)
 	t->f = o->self;
 	t->c = o->conf;
 	t->stop_fd = stop_fd;
+	count_flushers(t->f, true);
 	if (forward_window_init(&t->window, t->c))
 		return t;
 	err_set(err, "no memory for gzip");
@@ -333,6 +355,7 @@ static void destroy(void *self)
 		return;
 	forward_discovery_free(f->discovery);
 	SSL_CTX_free(f->tls);
+	pthread_mutex_destroy(&f->lock);
 	mem_free(f);
 }
 
@@ -343,6 +366,7 @@ static void *create(struct output *o, struct builder *b)
 	struct metrics *m = builder_metrics(b);
 	char *labels = metrics_labels("plugin_id", o->id, "type", o->plugin->name, NULL);
 	f->output = o;
+	pthread_mutex_init(&f->lock, NULL);
 	f->discovery = forward_discovery_new(c, o->id, builder_report(b));
 	f->tls = forward_out_tls(c, builder_report(b));
 	f->n.events = metrics_counter(m, "weir_output_forwarded_events_total", labels,

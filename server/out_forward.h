@@ -8,6 +8,7 @@
 
 enum { FORWARD_TCP, FORWARD_TLS };
 enum { FORWARD_TEXT, FORWARD_GZIP, FORWARD_ZSTD };
+enum { FORWARD_BEAT_NONE, FORWARD_BEAT_TRANSPORT, FORWARD_BEAT_TCP, FORWARD_BEAT_UDP };
 
 struct forward_server_conf {
 	struct conf_common common;
@@ -37,8 +38,9 @@ struct forward_out_conf {
 	struct conf_common common;
 	bool require_ack, keepalive, dns_round_robin, time_as_integer;
 	int64_t ack_timeout_ns, send_timeout_ns, connect_timeout_ns, recover_wait_ns, hard_timeout_ns,
-		keepalive_timeout_ns;
-	int transport, compress;
+		keepalive_timeout_ns, heartbeat_interval_ns, phi_threshold;
+	int transport, compress, heartbeat;
+	bool phi_detector;
 	char *tls_version, *tls_ciphers, *tls_client_cert, *tls_client_key, *tls_client_key_pass;
 	bool tls_insecure, tls_self_signed, tls_verify_hostname;
 	struct conf_array tls_cert_path;

@@ -208,9 +208,8 @@ static const struct conf_choice transports[] = {{"tcp", FORWARD_TCP}, {"tls", FO
 static const struct conf_choice compressions[] = {
 	{"text", FORWARD_TEXT}, {"gzip", FORWARD_GZIP}, {"zstd", FORWARD_ZSTD}, {NULL, 0}};
 
-#define HEARTBEATS                                                                                                  \
-	"a server is found to be gone when something is sent to it; after recover_wait it is found out beside the " \
-	"delivery whether it is back"
+static const struct conf_choice heartbeats[] = {{"transport", FORWARD_BEAT_TRANSPORT}, {"tcp", FORWARD_BEAT_TCP},
+	{"udp", FORWARD_BEAT_UDP}, {"none", FORWARD_BEAT_NONE}, {NULL, 0}};
 
 static const struct conf_param params[] = {
 	FLAG("require_ack_response", require_ack, "false",
@@ -220,7 +219,9 @@ static const struct conf_param params[] = {
 	TIME("ack_response_timeout", ack_timeout_ns, "190s", "How long an acknowledgement may take."),
 	TIME("send_timeout", send_timeout_ns, "60s", "How long sending may take."),
 	TIME("connect_timeout", connect_timeout_ns, "10s", "How long connecting may take."),
-	TIME("hard_timeout", hard_timeout_ns, "60s", "How long TLS and the handshake may take."),
+	TIME("hard_timeout", hard_timeout_ns, "60s",
+		"How long TLS and the handshake may take, and the longest that a server may leave "
+		"heartbeats unanswered."),
 	TIME("recover_wait", recover_wait_ns, "10s", "How long a server that failed is left alone."),
 	FLAG("keepalive", keepalive, "false", "Keep connections open from one chunk to the next."),
 	TIME("keepalive_timeout", keepalive_timeout_ns, NULL, "How long at most. Default: without end."),
@@ -252,10 +253,25 @@ static const struct conf_param params[] = {
 	TEXT("tls_client_cert_path", tls_client_cert, "A client certificate (PEM)."),
 	TEXT("tls_client_private_key_path", tls_client_key, "Its private key (PEM)."),
 	SECRET("tls_client_private_key_passphrase", forward_out_conf, tls_client_key_pass, "The key's passphrase."),
-	NOTE("heartbeat_type", HEARTBEATS),
-	NOTE("heartbeat_interval", HEARTBEATS),
-	NOTE("phi_failure_detector", HEARTBEATS),
-	NOTE("phi_threshold", HEARTBEATS),
+	{.name = "heartbeat_type",
+		.type = CONF_ENUM,
+		.offset = AT(heartbeat),
+		.value = "none",
+		.choices = heartbeats,
+		.help = "How servers are asked whether they are there: transport and tcp connect, udp sends a datagram "
+			"to "
+			"the same port, none (the default; transport in fluentd) finds out that a server is gone when "
+			"something is sent to it. Whether it is back is found out beside the delivery in any case."},
+	TIME("heartbeat_interval", heartbeat_interval_ns, "1s", "How often."),
+	FLAG("phi_failure_detector", phi_detector, "true",
+		"A server that answers no heartbeat is left alone after phi_threshold, not only after hard_timeout."),
+	{.name = "phi_threshold",
+		.type = CONF_INT,
+		.offset = AT(phi_threshold),
+		.value = "16",
+		.min = 1,
+		.max = 1000,
+		.help = "As fluentd's: 16 is 37 s of silence."},
 	NOTE("expire_dns_cache", "names are looked up at each connection"),
 	NOTE("verify_connection_at_startup",
 		"the start contacts nobody; a server that is not there is told in the log"),

@@ -1,4 +1,5 @@
 """The forward output: weir to weir, and what a server of another kind sees."""
+import contextlib
 import json
 import socket
 import subprocess
@@ -269,6 +270,65 @@ def test_server_that_does_not_answer_holds_nothing_up(weir, receiver, black_hole
     b = receiver(port=port)
     wait_until(lambda: (send_events(w.port, "app", [{"seq": 10 ** 6}]), b.messages)[1], 20, w.log_tail)
     w.wait_log("a server works again")
+
+
+HEARTBEATS = """
+      require_ack_response true
+      heartbeat_type {kind}
+      heartbeat_interval 0.1
+      hard_timeout 1
+      recover_wait 0.2
+"""
+
+
+@pytest.mark.parametrize("kind", ["transport", "tcp", "udp"])
+def test_heartbeats(weir, receiver, kind):
+    """A server that answers none is left alone before any event had to wait for it, and gets its share when it answers again."""
+    a, b = receiver(), receiver()
+    answers, stop = {a.port, b.port}, threading.Event()
+
+    def answer(port):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.bind(("127.0.0.1", port))
+            s.settimeout(0.05)
+            while not stop.is_set():
+                with contextlib.suppress(TimeoutError):
+                    data, peer = s.recvfrom(100)
+                    if port in answers:
+                        assert data == b"\0"
+                        s.sendto(b"\0", peer)
+    threads = [threading.Thread(target=answer, args=(r.port,)) for r in (a, b)]
+    for t in threads:
+        t.start()
+    try:
+        w = weir(SENDER, output=server(a.port) + server(b.port) + HEARTBEATS.format(kind=kind))
+        if kind != "udp":
+            wait_until(lambda: a.connections > 3 and b.connections > 3, 20, w.log_tail)
+        answers.discard(b.port)
+        if kind != "udp":
+            b.close()
+        w.wait_log("a server answers no heartbeats")
+        for i in range(20):
+            send_events(w.port, "app", [{"seq": i}])
+        wait_until(lambda: len(a.events()) + len(b.events()) == 20, 20, w.log_tail)
+        if kind != "udp":  # else b is there for events, and may be tried
+            assert len(a.events()) == 20 and f'server="127.0.0.1:{a.port}"' not in w.log()
+        answers.add(b.port)
+        b = b if kind == "udp" else receiver(port=b.port)
+        wait_until(lambda: (send_events(w.port, "app", [{"seq": 99}]), len(b.events()) > 3)[1], 20, w.log_tail)
+        w.allow("a server answers no heartbeats", "a server failed")
+    finally:
+        stop.set()
+        for t in threads:
+            t.join()
+
+
+def test_no_heartbeats_unasked(weir, receiver):
+    a = receiver()
+    w = weir(SENDER, output=server(a.port) + "require_ack_response true\nkeepalive true")
+    send_events(w.port, "app", [{"seq": 1}])
+    wait_until(lambda: a.messages, 20, w.log_tail)
+    assert a.connections == 1
 
 
 def test_server_that_closes_after_each_message(weir, receiver):

@@ -281,7 +281,7 @@ static void test_weights(void **state)
 	}
 	assert_int_equal(seen, 1); /* one thread tries it */
 	close(pair[1]);
-	assert_true(forward_nodes_worked(s, 0));
+	assert_true(forward_nodes_worked(s, 0, 0));
 	/* All are tried before it is given up, also those that rest. */
 	forward_nodes_failed(s, 0, 0);
 	forward_nodes_failed(s, 1, 0);
@@ -291,6 +291,40 @@ static void test_weights(void **state)
 		tried[i] = true;
 	}
 	assert_false(forward_nodes_pick(s, tried, 0, &i));
+	forward_nodes_free(s);
+}
+
+static void test_heartbeats(void **state)
+{
+	struct forward_node v[] = {{"a", "a", 1, NULL, "", NULL, false, 60}, {"b", "b", 1, NULL, "", NULL, false, 60}};
+	const bool tried[2] = {0};
+	struct forward_nodes *s = forward_nodes_new(v, 2, 10 * NS_PER_S, NULL);
+	const int64_t now = clock_mono_ns() + 100 * NS_PER_S;
+	size_t i = 9;
+	(void)state;
+	forward_nodes_seen(s, 0, now - NS_PER_S);
+	assert_false(forward_nodes_silent(s, 0, now, now - 2 * NS_PER_S));
+	assert_true(forward_nodes_silent(s, 1, now, now - 2 * NS_PER_S));
+	assert_false(forward_nodes_silent(s, 1, now, now - 2 * NS_PER_S)); /* told once */
+	for (unsigned k = 0; k < 10; k++) {
+		assert_true(forward_nodes_pick(s, tried, now, &i));
+		assert_int_equal(i, 0);
+	}
+	/* An answer within the rest changes nothing; one after it lets a thread try. */
+	forward_nodes_seen(s, 1, now + NS_PER_S);
+	assert_true(forward_nodes_pick(s, tried, now + NS_PER_S, &i));
+	assert_int_equal(i, 0);
+	forward_nodes_seen(s, 1, now + 11 * NS_PER_S);
+	unsigned turns = 0;
+	for (unsigned k = 0; k < 10; k++) {
+		assert_true(forward_nodes_pick(s, tried, now + 11 * NS_PER_S, &i));
+		turns += i == 1;
+	}
+	assert_int_equal(turns, 1);
+	/* A delivery is an answer as well. */
+	assert_true(forward_nodes_worked(s, 1, now + 12 * NS_PER_S));
+	assert_false(forward_nodes_silent(s, 1, now + 13 * NS_PER_S, now + 11 * NS_PER_S));
+	assert_true(forward_nodes_silent(s, 1, now + 15 * NS_PER_S, now + 13 * NS_PER_S));
 	forward_nodes_free(s);
 }
 
@@ -320,6 +354,7 @@ int main(void)
 		cmocka_unit_test(test_fluentds_rules),
 		cmocka_unit_test(test_retry),
 		cmocka_unit_test(test_weights),
+		cmocka_unit_test(test_heartbeats),
 		cmocka_unit_test(test_dynamic),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
