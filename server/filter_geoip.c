@@ -44,7 +44,8 @@ static const struct conf_param params[] = {
 		AT(database),
 		.required = true,
 		.help = "The database (GeoLite2-City.mmdb or any other .mmdb); weir brings none. When another file has "
-			"taken its place, the configuration is read again. It is mapped into memory: put a new one there "
+			"taken its place, the configuration is read again. It is mapped into memory: put a new one "
+			"there "
 			"by renaming it, as geoipupdate does, never by writing over it."},
 	{.name = "skip_adding_null_record",
 		.type = CONF_BOOL,
