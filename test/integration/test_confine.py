@@ -2,13 +2,13 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 
 import pytest
 
 from harness.forward import Connection, send_events
+from harness.ports import free_port
 from harness.waiting import wait_until
 from harness.weir import ELASTICSEARCH, SYSTEM
 from test_inputs_forward import acked
@@ -31,6 +31,8 @@ FILE = SYSTEM + """
   </buffer>
 </match>
 """
+
+LOW = range(600, 1024)  # only root may listen there
 
 
 def threads(w, field):
@@ -92,17 +94,6 @@ def test_not_confined(weir, tmp_path):
     wait_until(lambda: '"n":1' in written(tmp_path / "other"), 20, w.log_tail)
 
 
-def low_port():
-    for port in range(1023, 600, -1):
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-    pytest.skip("no port below 1024 is free")
-
-
 @pytest.fixture
 def open_folder():
     """A folder that every user finds, which pytest's are not."""
@@ -119,7 +110,7 @@ def test_user(weir, open_folder, fake_es, prefix):
     root = f"{open_folder}/state"
     os.mkdir(root)
     os.chown(root, nobody.pw_uid, nobody.pw_gid)
-    w = weir(ELASTICSEARCH, start=False, es_url=fake_es.url, prefix=prefix, root=root, forward_port=low_port())
+    w = weir(ELASTICSEARCH, start=False, es_url=fake_es.url, prefix=prefix, root=root, forward_port=free_port(LOW))
     w.config_path = f"{open_folder}/weir.conf"
     w.configure(ELASTICSEARCH)
     w.arguments = ["--user", "nobody", "--group", str(nobody.pw_gid)]
@@ -129,7 +120,7 @@ def test_user(weir, open_folder, fake_es, prefix):
     assert threads(w, "CapEff") <= {f"{0:016x}", f"{1 << 10:016x}"}
     send_events(w.port, "a", [{"n": 1}])
     wait_until(lambda: len(fake_es.documents()) == 1, 20, w.log_tail)
-    w.values["forward_port"] = low_port()
+    w.values["forward_port"] = free_port(LOW)
     reload(w, ELASTICSEARCH)
     send_events(w.port, "a", [{"n": 2}])
     wait_until(lambda: len(fake_es.documents()) == 2, 20, w.log_tail)

@@ -13,10 +13,10 @@ LOW, HIGH = 15000, 31000
 _held = {}
 
 
-def free_port():
+def free_port(ports=range(LOW, HIGH)):
     folder = os.path.join(tempfile.gettempdir(), f"weir-test-ports-{os.getuid()}")
     os.makedirs(folder, exist_ok=True)
-    for port in random.sample(range(LOW, HIGH), 500):
+    for port in random.sample(ports, min(len(ports), 500)):
         if port in _held:
             continue
         lock = os.open(os.path.join(folder, str(port)), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
